@@ -1,0 +1,1 @@
+"""Where data is: entries, lazily opened and checked, and the embedded world."""

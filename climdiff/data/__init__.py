@@ -1,0 +1,1 @@
+"""The one door between labelled data and tensors."""

@@ -1,0 +1,1 @@
+"""The mathematics of the process: chain, schedules, denoisers, losses, guidance."""

@@ -1,0 +1,1 @@
+"""Every method behind one contract; diffusion is one of them."""

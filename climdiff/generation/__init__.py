@@ -1,0 +1,1 @@
+"""Any downscaler at scale, restartable."""

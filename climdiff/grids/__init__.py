@@ -1,0 +1,1 @@
+"""Where values are: horizontal grids and moving fields between them."""

@@ -1,0 +1,1 @@
+"""Showing results: figures, maps and the HTML page."""

@@ -1,0 +1,1 @@
+"""Judges any ensemble, ours or not (no torch)."""
