@@ -1,9 +1,13 @@
-"""Shared fixtures: where real data are."""
+"""Shared fixtures: where real data are, and no network beyond this machine."""
 
 from __future__ import annotations
 
+import ipaddress
 import os
+import socket
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,3 +20,48 @@ def real_data() -> Path:
     if not (folder / "radar2km_dev").is_dir():
         pytest.skip(f"no real data at {folder}: set CLIMDIFF_TEST_DATA")
     return folder
+
+
+def is_loopback(host: object) -> bool:
+    """Return whether a host given to a socket is this machine itself."""
+    if isinstance(host, bytes):
+        host = host.decode()
+    if host in (None, "", "localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(str(host)).is_loopback
+    except ValueError:
+        return False
+
+
+def refuse(host: object) -> None:
+    """Fail the test that reaches for `host`; no `except Exception` on the way can hide it."""
+    if not is_loopback(host):
+        pytest.fail(f"a test reached for the network: {host!r}. Fix: serve what it needs from 127.0.0.1")
+
+
+def guarded(connect: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a socket method that connects only to this machine."""
+
+    def connect_here(self: socket.socket, address: Any) -> Any:
+        if self.family in (socket.AF_INET, socket.AF_INET6):
+            refuse(address[0])
+        return connect(self, address)
+
+    return connect_here
+
+
+def guarded_lookup(lookup: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a name lookup that asks no name server about another machine."""
+
+    def lookup_here(host: Any, *args: Any, **kwargs: Any) -> Any:
+        refuse(host)
+        return lookup(host, *args, **kwargs)
+
+    return lookup_here
+
+
+# From here on, while tests are collected too. Processes started by tests and C libraries are not watched.
+socket.socket.connect = guarded(socket.socket.connect)
+socket.socket.connect_ex = guarded(socket.socket.connect_ex)
+socket.getaddrinfo = guarded_lookup(socket.getaddrinfo)
