@@ -17,8 +17,8 @@ def regrid(values: Labelled, source: Grid, target: Grid, method: Method = "bilin
     Leading dimensions, attributes and laziness are kept; variables of a data set that do not lie on the source grid
     pass through. `bilinear` interpolates in the source grid's own coordinates and continues the outermost centers
     beyond them; `conservative` averages by shared cell area (the first-order scheme of Jones, 1999), which keeps the
-    area-weighted mean; `nearest` takes the nearest center. Missing values: weights are renormalised over what is there, and the
-    result is missing only where all of it is.
+    area-weighted mean; `nearest` takes the nearest center. Where values are missing, the weights of the others are
+    scaled to sum to one; a result is missing only where nothing contributes.
 
     Raises:
         DataError: CD-017, CD-020 or CD-073, see `make_weights`.
