@@ -1,0 +1,157 @@
+"""Power of fields by wavelength: do members have the texture of the truth?
+
+Every field loses its least-squares plane and is tapered by a Hann window in both directions before a plain FFT: a
+field on a limited area is not periodic, and the jump at its edge would leak power into all short wavelengths (Errico
+1985 takes out the trend; the window takes the rest). Forecast and truth are treated alike, so their ratio is fair; the
+price is that the outer cells count less.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import xarray as xr
+
+KM_PER_DEGREE = 111.195  # a great-circle degree on a sphere of 6371 km
+LENGTH_UNITS = {"m": 1e-3, "meter": 1e-3, "metre": 1e-3, "meters": 1e-3, "metres": 1e-3, "km": 1.0}
+MIN_CELLS = 8  # fewer cells give fewer than 4 rings, which is no spectrum
+
+
+def n_rings(shape: tuple[int, int]) -> int:
+    """Return the number of rings of wavenumbers of a field (y, x): half its shorter side."""
+    return min(shape) // 2
+
+
+def wavelengths(shape: tuple[int, int]) -> np.ndarray:
+    """Return the wavelength at the middle of every ring [cells], longest first: shorter side / (1, 2, ...)."""
+    return min(shape) / np.arange(1, n_rings(shape) + 1)
+
+
+def power_spectrum(fields: np.ndarray) -> np.ndarray:
+    """Return the radially averaged power density of fields (..., y, x) as (..., ring), in squared units.
+
+    The mean of |FFT|^2 / (n^2 mean(window^2)) over the wavenumbers of a ring, n the number of cells: ring means times
+    the modes in a ring add up to the variance of the detrended field (in the window's weighting). Ring j holds
+    (j - 1/2, j + 1/2] cycles per shorter side; waves shorter than two cells (the corners) are left out.
+    """
+    ny, nx = fields.shape[-2:]
+    window = _hann(ny)[:, None] * _hann(nx)
+    tapered = _without_plane(np.asarray(fields, np.float64)) * window
+    power = np.square(np.abs(np.fft.rfft2(tapered))) / ((ny * nx) ** 2 * np.square(window).mean())
+    cycles = np.hypot(np.fft.fftfreq(ny)[:, None], np.fft.rfftfreq(nx))
+    ring = np.ceil(cycles * min(ny, nx) - 0.5).astype(int).ravel()
+    modes = np.full((ny, nx // 2 + 1), 2.0)  # the half plane rfft2 leaves out mirrors the inner columns
+    modes[:, 0] = 1
+    if nx % 2 == 0:
+        modes[:, -1] = 1
+    last = n_rings((ny, nx)) + 1
+    modes_of_ring = np.bincount(ring, modes.ravel())[1:last]
+    means = np.empty((*fields.shape[:-2], last - 1))
+    for index in np.ndindex(fields.shape[:-2]):
+        means[index] = np.bincount(ring, (power[index] * modes).ravel())[1:last] / modes_of_ring
+    return means
+
+
+def _hann(n: int) -> np.ndarray:
+    """Return the Hann window of n cells, its zeros half a cell outside, so that no cell is lost."""
+    return np.square(np.sin(np.pi * (np.arange(n) + 0.5) / n))
+
+
+def _without_plane(fields: np.ndarray) -> np.ndarray:
+    """Return fields (..., y, x) less their least-squares plane a + b y + c x."""
+    ny, nx = fields.shape[-2:]
+    y = (np.arange(ny) - (ny - 1) / 2)[:, None]
+    x = np.arange(nx) - (nx - 1) / 2
+    rest = fields - fields.mean(axis=(-2, -1), keepdims=True)
+    slope_y = (rest * y).sum(axis=(-2, -1), keepdims=True) / (nx * np.square(y).sum())
+    slope_x = (rest * x).sum(axis=(-2, -1), keepdims=True) / (ny * np.square(x).sum())
+    return np.asarray(rest - slope_y * y - slope_x * x)
+
+
+def spectrum_sums(members: np.ndarray, truth: np.ndarray, complete: np.ndarray) -> dict[str, np.ndarray]:
+    """Return spectra summed over the times that miss no cell, and their number; those of two blocks add up.
+
+    Args:
+        members: (realization, time, y, x).
+        truth: (time, y, x).
+        complete: (time,) bool, False where the truth misses a cell: no FFT of a field with holes.
+    """
+    truth, n_members = truth[complete], len(members)
+    mean = np.zeros(truth.shape)
+    power = np.zeros(n_rings((truth.shape[-2], truth.shape[-1])))
+    for member in members:
+        chosen = member[complete]
+        mean += chosen / n_members
+        power += power_spectrum(chosen).reshape(-1, len(power)).sum(axis=0) / n_members
+    return {
+        "members": power,
+        "mean": power_spectrum(mean).reshape(-1, len(power)).sum(axis=0),
+        "truth": power_spectrum(truth).reshape(-1, len(power)).sum(axis=0),
+        "n_fields": np.asarray(complete.sum()),
+    }
+
+
+@dataclass(frozen=True)
+class Spectrum:
+    """Mean power spectra by wavelength, longest first; every array is (ring,).
+
+    `members` is the mean spectrum of single members, `mean` that of the ensemble mean (smoother, rightly), `truth` that
+    of the truth. `wavelength_km` is NaN where the coordinates do not tell a length.
+    """
+
+    wavelength_cells: np.ndarray
+    wavelength_km: np.ndarray
+    members: np.ndarray
+    mean: np.ndarray
+    truth: np.ndarray
+    n_fields: int
+
+    @property
+    def ratio(self) -> np.ndarray:
+        """Power of members over power of the truth: 1 where the texture is right."""
+        return self._over_truth(self.members)
+
+    @property
+    def mean_ratio(self) -> np.ndarray:
+        """Power of the ensemble mean over power of the truth."""
+        return self._over_truth(self.mean)
+
+    def _over_truth(self, power: np.ndarray) -> np.ndarray:
+        return np.divide(power, self.truth, out=np.full(len(power), np.nan), where=self.truth > 0)
+
+
+def spectrum(sums: Mapping[str, np.ndarray], shape: tuple[int, int], spacing_km: float) -> Spectrum | None:
+    """Return mean spectra from their sums, or None where no field was complete."""
+    n_fields = int(sums["n_fields"])
+    if n_fields == 0:
+        return None
+    cells = wavelengths(shape)
+    means = {name: sums[name] / n_fields for name in ("members", "mean", "truth")}
+    return Spectrum(cells, cells * spacing_km, **means, n_fields=n_fields)
+
+
+def spacing_km(field: xr.DataArray) -> float:
+    """Return the side of a square as large as a middle cell of a field (..., y, x) [km], NaN if that cannot be told.
+
+    Read from 1-D coordinates in metres, kilometres or degrees (whose x step shrinks with the cosine of latitude, true
+    or rotated).
+    """
+    steps: list[float] = []
+    middle_deg = 0.0
+    for dim in field.dims[-2:]:
+        if dim not in field.coords or field.sizes[dim] < 2:
+            return float("nan")
+        values = np.asarray(field[dim].values, np.float64)
+        units = str(field[dim].attrs.get("units", ""))
+        step = float(np.abs(np.diff(values)).mean())
+        if units.startswith("degree"):
+            step *= KM_PER_DEGREE * (np.cos(np.deg2rad(middle_deg)) if steps else 1.0)
+            middle_deg = float(values.mean())
+        elif units in LENGTH_UNITS:
+            step *= LENGTH_UNITS[units]
+        else:
+            return float("nan")
+        steps.append(step)
+    return float(np.sqrt(steps[0] * steps[1]))
