@@ -1,0 +1,178 @@
+"""Pairing of forecast and truth: any CF ensemble, and every reason to refuse one."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from climdiff.errors import DataError
+from climdiff.verification import ensembles
+
+
+def truth(n_times: int = 4) -> xr.Dataset:
+    times = xr.date_range("2001-01-30", periods=n_times, freq="D", use_cftime=False)
+    values = np.random.default_rng(1).random((n_times, 3, 5), np.float32)
+    coords = {"time": times, "lat": [40.0, 41.0, 42.0], "lon": np.arange(5) * 0.5}
+    return xr.Dataset({"pr": (("time", "lat", "lon"), values, {"units": "mm/day"})}, coords)
+
+
+def forecast(n_members: int = 3, n_times: int = 4) -> xr.Dataset:
+    members = xr.concat([truth(n_times) + i for i in range(n_members)], "realization")
+    members["pr"].attrs["units"] = "mm/day"
+    return members
+
+
+def problems(ensemble: xr.Dataset, reference: xr.Dataset) -> list[str]:
+    with pytest.raises(DataError) as caught:
+        ensembles.match(ensemble, reference)
+    assert caught.value.exit_code == 3
+    return [str(problem) for problem in caught.value.problems]
+
+
+@pytest.mark.parametrize("name", ["realization", "number", "member", "ensemble", "Member"])
+def test_members_are_found_by_name(name: str):
+    found = ensembles.match(forecast().rename(realization=name), truth())["pr"]
+    assert found.n_members == 3 and found.forecast.dims[0] == name
+
+
+@pytest.mark.parametrize("attrs", [{"standard_name": "realization"}, {"axis": "E"}])
+def test_members_are_found_by_cf_attributes(attrs: dict[str, str]):
+    ensemble = forecast().rename(realization="k").assign_coords(k=("k", [0, 1, 2], attrs))
+    assert ensembles.match(ensemble, truth())["pr"].n_members == 3
+
+
+def test_a_forecast_without_members_is_one_member():
+    found = ensembles.match(truth(), truth())["pr"]
+    assert found.n_members == 1 and found.forecast.dims == ("realization", "time", "lat", "lon")
+
+
+def test_dimension_order_and_axis_direction_follow_the_truth():
+    turned = forecast().transpose("lon", "lat", "time", "realization").isel(lat=slice(None, None, -1))
+    found = ensembles.match(turned, truth())["pr"]
+    np.testing.assert_array_equal(found.forecast.values, forecast()["pr"].values)
+
+
+def test_time_may_have_another_name():
+    found = ensembles.match(forecast().rename(time="date"), truth().rename(time="date"))["pr"]
+    assert found.times.name == "date"
+
+
+def test_coordinate_bounds_are_not_scored():
+    reference = truth()
+    reference["time_bnds"] = (("time", "bnds"), np.zeros((4, 2)))
+    reference["time"].attrs["bounds"] = "time_bnds"
+    ensemble = forecast()
+    ensemble["time_bnds"] = reference["time_bnds"]
+    assert list(ensembles.match(ensemble, reference)) == ["pr"]
+
+
+def test_float32_coordinates_match_float64_ones():
+    ensemble = forecast()
+    ensemble = ensemble.assign_coords(lon=(ensemble["lon"] + 0.1).astype(np.float32))
+    reference = truth()
+    reference = reference.assign_coords(lon=reference["lon"] + 0.1)
+    assert ensembles.match(ensemble, reference)
+
+
+def test_no_common_variable_names_both_sides():
+    (message,) = problems(forecast().rename(pr="tp"), truth())
+    assert message.startswith("CD-036 forecast: no variable in common: forecast has ['tp'], truth ['pr']. Fix:")
+
+
+def test_an_unknown_dimension_is_refused():
+    (message,) = problems(forecast().expand_dims(lead_time=2), truth())
+    assert message.startswith(
+        "CD-036 forecast: variable 'pr': dimensions ('lead_time', 'realization', 'time', 'lat', 'lon')"
+    )
+
+
+@pytest.mark.parametrize("units", ["kg m-2 s-1", None])
+def test_other_units_are_refused(units: str | None):
+    ensemble = forecast()
+    ensemble["pr"].attrs = {"units": units} if units else {}
+    (message,) = problems(ensemble, truth())
+    assert message.startswith(f"CD-029 forecast: variable 'pr': forecast has units {units!r}, truth has 'mm/day'. Fix:")
+
+
+def test_missing_and_extra_times_are_named():
+    (message,) = problems(forecast().isel(time=slice(0, 3)), truth().isel(time=slice(1, 4)))
+    assert message.startswith(
+        "CD-023 forecast: variable 'pr', coordinate 'time': times only in the forecast: 1 (2001-01-30"
+    )
+    assert "only in the truth: 1 (2001-02-02" in message
+
+
+def test_a_time_axis_half_a_day_off_is_refused():
+    shifted = forecast().assign_coords(time=truth()["time"] + np.timedelta64(12, "h"))
+    (message,) = problems(shifted, truth())
+    assert message.startswith("CD-023") and "4 (2001-01-30T12:00:00" in message
+
+
+def test_repeated_times_are_refused():
+    (message,) = problems(forecast().isel(time=[0, 1, 1, 3]), truth())
+    assert "CD-022 forecast: variable 'pr', coordinate 'time': forecast repeats 2001-01-31" in message
+
+
+def test_unsorted_times_are_refused():
+    (message,) = problems(forecast().isel(time=[1, 0, 2, 3]), truth())
+    assert "CD-024" in message and "Fix: sort both by 'time'." in message
+
+
+def test_other_calendars_are_refused():
+    (message,) = problems(forecast().convert_calendar("noleap"), truth())
+    assert "CD-025" in message and "forecast has calendar noleap, truth proleptic_gregorian" in message
+
+
+def test_equal_times_of_a_model_calendar_match():
+    calendar = {"calendar": "360_day", "align_on": "date"}
+    assert ensembles.match(forecast().convert_calendar(**calendar), truth().convert_calendar(**calendar))
+
+
+def test_cells_elsewhere_are_refused():
+    (message,) = problems(forecast().assign_coords(lon=np.arange(5) * 0.5 + 0.25), truth())
+    assert "CD-021 forecast: variable 'pr', coordinate 'lon': 0.25 in the forecast, 0 in the truth" in message
+
+
+def test_curvilinear_cells_elsewhere_are_refused():
+    position = np.add.outer(np.arange(3.0), np.arange(5.0) * 0.01)
+    ensemble = forecast().drop_vars(["lat", "lon"]).assign_coords(latitude=(("lat", "lon"), position + 0.1))
+    reference = truth().drop_vars(["lat", "lon"]).assign_coords(latitude=(("lat", "lon"), position))
+    (message,) = problems(ensemble, reference)
+    assert "coordinate 'latitude': 0.1 in the forecast, 0 in the truth" in message
+
+
+def test_another_number_of_cells_is_refused():
+    (message,) = problems(forecast().isel(lon=slice(0, 4)), truth())
+    assert "CD-021" in message and "4 cells in the forecast, 5 in the truth" in message
+
+
+def test_everything_wrong_is_said_at_once():
+    ensemble = forecast().isel(lon=slice(0, 4), time=slice(0, 3))
+    ensemble["pr"].attrs["units"] = "m"
+    assert [message[:6] for message in problems(ensemble, truth())] == ["CD-029", "CD-023", "CD-021"]
+
+
+def test_blocks_hold_whole_chunks_within_the_budget(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(ensembles, "BLOCK_BYTES", 3 * 15 * 4 * 11)  # eleven times of three float32 members
+    found = ensembles.match(forecast(3, 40).chunk(time=5), truth(40))["pr"]
+    spans = [span for span, _, _ in found.blocks()]
+    assert [span.stop - span.start for span in spans] == [10, 10, 10, 10]
+    assert [span.start for span in spans] == [0, 10, 20, 30]
+
+
+def test_a_block_has_one_float_type_and_at_least_one_time(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(ensembles, "BLOCK_BYTES", 1)
+    found = ensembles.match(forecast().astype(np.float64, keep_attrs=True), truth())["pr"]
+    blocks = list(found.blocks())
+    assert len(blocks) == 4
+    assert blocks[0][1].dtype == blocks[0][2].dtype == np.float32
+
+
+def test_incomplete_times_are_those_where_members_disagree_about_missing_cells():
+    members, observed = np.zeros((3, 5, 2)), np.zeros((5, 2))
+    members[1, 1, 0] = np.nan  # one member misses a cell
+    members[:, 2, 0] = np.nan  # all miss a cell the truth has
+    members[:, 3, 0] = observed[3, 0] = np.nan  # nobody has it: masked
+    members[0, 4, 1] = np.inf
+    np.testing.assert_array_equal(ensembles.incomplete(members, observed), [False, True, True, False, True])
