@@ -1,0 +1,239 @@
+"""Judges an ensemble against the truth: every score of every variable, in one pass and bounded memory.
+
+Values are read a block of times at a time; each block gives additive sums (a weighted sum and its weight), which are
+added and turned into scores at the end. The cut into blocks or chunks does not matter, and memory does not grow with
+time, but for two numbers per time: its fair CRPS and the weight of its cells.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import xarray as xr
+
+from climdiff.errors import DataError, OutputError, Problem
+from climdiff.verification import fields, probabilistic, spectra
+from climdiff.verification.ensembles import Match, incomplete, listed, match
+
+Progress = Callable[[int, int], None]
+Sums = dict[str, dict[str, np.ndarray]]
+
+
+@dataclass(frozen=True)
+class VariableScores:
+    """All scores of one variable, in its own `units`.
+
+    `scalars` has `crps_fair, mae, rmse, bias, spread, spread_skill` (of the ensemble mean; spread_skill with the
+    finite-ensemble correction), `n_members, n_times`, and per threshold `brier@T, brier_fair@T, wet_fraction@T,
+    wet_fraction_truth@T` for the event value >= T. One member has no spread: its crps_fair is its mean absolute error,
+    and spread and spread_skill are NaN.
+    `crps` is (time,), the fair CRPS of each time (NaN where no cell has a truth), `weight` (time,) the weight of its
+    cells: their weighted mean is the scalar `crps_fair`. `rank_histogram` is (M + 1,), the share of cells at each rank.
+    `spectrum` is None for other than two horizontal dimensions, fewer than 8 cells a side, or no time without missing
+    cells.
+    """
+
+    units: str
+    scalars: Mapping[str, float]
+    times: xr.DataArray
+    crps: np.ndarray
+    weight: np.ndarray
+    rank_histogram: np.ndarray
+    reliability: Mapping[float, probabilistic.Reliability]
+    spectrum: spectra.Spectrum | None
+
+
+@dataclass(frozen=True)
+class Scores:
+    """The scores of a forecast, variable by variable."""
+
+    variables: Mapping[str, VariableScores]
+
+    def __getitem__(self, variable: str) -> VariableScores:
+        return self.variables[variable]
+
+    def to_json(self) -> dict[str, dict[str, float | None]]:
+        """Return {variable: {score: number}}; an undefined score is None, as JSON has no NaN."""
+        return {
+            name: {score: value if np.isfinite(value) else None for score, value in found.scalars.items()}
+            for name, found in self.variables.items()
+        }
+
+    def to_dataset(self) -> xr.Dataset:
+        """Return everything as one Dataset, the names of a variable's parts beginning with its own name."""
+        return xr.merge([_to_dataset(name, found) for name, found in self.variables.items()], join="exact")
+
+
+def scorecard(
+    forecast: xr.Dataset,
+    truth: xr.Dataset,
+    *,
+    thresholds: Mapping[str, Sequence[float]] | None = None,
+    area: xr.DataArray | None = None,
+    progress: Progress | None = None,
+) -> Scores:
+    """Return the scores of all variables that forecast and truth share.
+
+    Args:
+        forecast: (realization, time, ...) in any order, lazy or not; without a dimension of members it is one member.
+        truth: (time, ...); a missing cell (NaN) is left out of every score.
+        thresholds: Per variable the thresholds of its events, in its units.
+        area: Weight of every cell over the horizontal dimensions of the truth, >= 0; equal weights if None.
+        progress: Called with (times done, times to do) over all variables.
+
+    Raises:
+        DataError: As `match`; thresholds of an unknown variable (CD-036), an area of other cells (CD-021), or a truth
+            that is infinite or missing everywhere (CD-033).
+        OutputError: A member misses cells that others or the truth have, at the times named (CD-011). No score is
+            returned then: leaving members out would favour the rest.
+    """
+    matches = match(forecast, truth)
+    unknown = sorted(set(thresholds or {}) - set(matches))
+    if unknown:
+        what = f"thresholds for {unknown}, but the variables scored are {sorted(matches)}"
+        raise DataError(Problem(36, "thresholds", what, "name a variable that forecast and truth share"))
+    n_total = sum(pair.times.size for pair in matches.values())
+    found: dict[str, VariableScores] = {}
+    n_before = 0
+
+    def advance(n_done: int) -> None:
+        if progress is not None:
+            progress(n_before + n_done, n_total)
+
+    for name, pair in matches.items():
+        found[name] = _score(pair, (thresholds or {}).get(name, ()), _cell_weights(pair, area), advance)
+        n_before += pair.times.size
+    return Scores(found)
+
+
+def _cell_weights(pair: Match, area: xr.DataArray | None) -> np.ndarray:
+    """Return the weight of every cell of the truth, without time."""
+    one = pair.truth[0]
+    if area is None:
+        return np.ones(one.shape)
+    if set(area.dims) != set(one.dims) or any(area.sizes[dim] != one.sizes[dim] for dim in one.dims):
+        what = f"area has sizes {dict(area.sizes)}, variable '{one.name}' has {dict(one.sizes)}"
+        raise DataError(Problem(21, "area", what, "give the area of the cells of the truth"))
+    weights = np.asarray(area.transpose(*one.dims).values, np.float64)
+    if not (np.isfinite(weights).all() and (weights >= 0).all() and weights.any()):
+        raise DataError(Problem(33, "area", "area is negative, missing or zero everywhere", "give weights >= 0"))
+    return weights
+
+
+def _score(
+    pair: Match, thresholds: Sequence[float], cell_weights: np.ndarray, advance: Callable[[int], None]
+) -> VariableScores:
+    """Return the scores of one variable; see `scorecard`."""
+    sums: Sums = {}
+    crps: list[np.ndarray] = []
+    weight: list[np.ndarray] = []
+    bad = np.zeros(pair.times.size, bool)
+    for span, members, truth in pair.blocks():
+        bad[span] = incomplete(members, truth)
+        if not bad.any():
+            _refuse_infinite(truth, pair, span)
+            block, block_crps, block_weight = _block_sums(members, truth, thresholds, cell_weights)
+            sums = _add(sums, block)
+            crps.append(block_crps)
+            weight.append(block_weight)
+        advance(span.stop)
+    where = str(pair.forecast.encoding.get("source", "forecast"))
+    if bad.any():
+        times = f"{int(bad.sum())} times ({listed(pair.times.values[bad])})"
+        what = f"variable '{pair.truth.name}': members miss cells at {times}"
+        raise OutputError(Problem(11, where, what, "complete the ensemble, then verify again"))
+    if not sums["errors"]["weight"] > 0:
+        what = f"variable '{pair.truth.name}': the truth is missing in every cell"
+        raise DataError(Problem(33, "truth", what, "give a truth that covers the forecast"))
+    return _finish(pair, sums, np.concatenate(crps), np.concatenate(weight))
+
+
+def _refuse_infinite(truth: np.ndarray, pair: Match, span: slice) -> None:
+    infinite = np.isinf(truth).reshape(len(truth), -1).any(axis=1)
+    if infinite.any():
+        what = f"variable '{pair.truth.name}': infinite values at {listed(pair.times.values[span][infinite])}"
+        raise DataError(Problem(33, "truth", what, "mark missing values as NaN"))
+
+
+def _block_sums(
+    members: np.ndarray, truth: np.ndarray, thresholds: Sequence[float], cell_weights: np.ndarray
+) -> tuple[Sums, np.ndarray, np.ndarray]:
+    """Return the additive sums of a block, and the fair CRPS and the weight of each of its times."""
+    missing = np.isnan(truth)
+    weights = np.where(missing, 0.0, cell_weights)
+    if missing.any():  # a cell of weight 0 still needs a number
+        truth, members = np.where(missing, 0, truth), np.where(missing, 0, members)
+    sums: Sums = {
+        "errors": fields.error_sums(members, truth, weights),
+        "ranks": {"table": probabilistic.rank_table(members, truth, weights)},
+        "events": {f"{t:g}": probabilistic.event_table(members, truth, weights, t) for t in thresholds},
+    }
+    if truth.ndim == 3 and min(truth.shape[1:]) >= spectra.MIN_CELLS:
+        complete = ~missing.any(axis=(1, 2))
+        sums["spectrum"] = spectra.spectrum_sums(members, truth, complete)
+    n_times = len(truth)
+    weight = weights.reshape(n_times, -1).sum(axis=1)
+    crps = (weights * probabilistic.crps_fair(members, truth)).reshape(n_times, -1).sum(axis=1)
+    return sums, np.divide(crps, weight, out=np.full(n_times, np.nan), where=weight > 0), weight
+
+
+def _add(sums: Sums, block: Sums) -> Sums:
+    """Return the sums of both."""
+    if not sums:
+        return block
+    return {part: {key: value + sums[part][key] for key, value in block[part].items()} for part in block}
+
+
+def _finish(pair: Match, sums: Sums, crps: np.ndarray, weight: np.ndarray) -> VariableScores:
+    """Return scores from sums over all times."""
+    n_members = pair.n_members
+    has_cells = weight > 0
+    scalars: dict[str, float] = {"crps_fair": float(np.average(crps[has_cells], weights=weight[has_cells]))}
+    scalars |= fields.error_scores(sums["errors"], n_members)
+    for threshold, table in sums["events"].items():
+        wet, wet_truth = probabilistic.wet_fractions(table)
+        scalars[f"brier@{threshold}"] = probabilistic.brier(table)
+        scalars[f"brier_fair@{threshold}"] = probabilistic.brier_fair(table)
+        scalars[f"wet_fraction@{threshold}"] = wet
+        scalars[f"wet_fraction_truth@{threshold}"] = wet_truth
+    scalars |= {"n_members": n_members, "n_times": len(crps)}
+    powers = sums.get("spectrum")
+    shape = (int(pair.truth.shape[-2]), int(pair.truth.shape[-1]))
+    return VariableScores(
+        units=str(pair.truth.attrs.get("units", "")),
+        scalars=scalars,
+        times=pair.times.reset_coords(drop=True),
+        crps=crps,
+        weight=weight,
+        rank_histogram=probabilistic.rank_histogram(sums["ranks"]["table"]),
+        reliability={float(t): probabilistic.reliability(table) for t, table in sums["events"].items()},
+        spectrum=spectra.spectrum(powers, shape, spectra.spacing_km(pair.truth)) if powers else None,
+    )
+
+
+def _to_dataset(name: str, found: VariableScores) -> xr.Dataset:
+    """Return the scores of one variable as a Dataset; see `Scores.to_dataset`."""
+    time = found.times.dims[0]
+    units = {"units": found.units}
+    parts: dict[str, xr.Variable] = {
+        f"{name}_score": xr.Variable((f"{name}_score_name",), np.array(list(found.scalars.values()), np.float64)),
+        f"{name}_crps_fair": xr.Variable((time,), found.crps, units),
+        f"{name}_weight": xr.Variable((time,), found.weight),
+        f"{name}_rank_histogram": xr.Variable((f"{name}_rank",), found.rank_histogram, {"units": "1"}),
+    }
+    coords: dict[Hashable, object] = {time: found.times, f"{name}_score_name": list(found.scalars)}
+    if found.reliability:
+        tables = list(found.reliability.values())
+        dims = (f"{name}_threshold", f"{name}_probability")
+        coords |= {dims[0]: (dims[0], list(found.reliability), units), dims[1]: tables[0].probability}
+        parts[f"{name}_reliability_weight"] = xr.Variable(dims, np.stack([t.weight for t in tables]))
+        parts[f"{name}_reliability_frequency"] = xr.Variable(dims, np.stack([t.frequency for t in tables]))
+    if found.spectrum is not None:
+        dim = f"{name}_wavelength"
+        coords[dim] = (dim, found.spectrum.wavelength_cells, {"long_name": "wavelength in cells", "units": "1"})
+        coords[f"{dim}_km"] = (dim, found.spectrum.wavelength_km, {"units": "km"})
+        for kind in ("members", "mean", "truth"):
+            parts[f"{name}_spectrum_{kind}"] = xr.Variable((dim,), getattr(found.spectrum, kind))
+    return xr.Dataset(parts, coords)

@@ -1,0 +1,217 @@
+"""The score card as a whole: exact scores, masks, weights, chunks, memory, and refusals."""
+
+from __future__ import annotations
+
+import json
+import tracemalloc
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from climdiff.errors import DataError, OutputError
+from climdiff.verification import ensembles
+from climdiff.verification.scorecard import Scores, scorecard
+
+THRESHOLDS = {"pr": [0.1, 1.0]}
+
+
+def pair(n_members: int = 5, n_times: int = 12, shape: tuple[int, int] = (10, 9)) -> tuple[xr.Dataset, xr.Dataset]:
+    """Draw rain whose members and truth are exchangeable, and one temperature."""
+    generator = np.random.default_rng(3)
+    rain = np.maximum(generator.gamma(0.5, 2.0, (n_members + 1, n_times, *shape)) - 0.3, 0).astype(np.float32)
+    warm = generator.normal(290, 3, (n_members + 1, n_times, *shape)).astype(np.float32)
+    coords = {
+        "time": xr.date_range("2000-12-25", periods=n_times, freq="D", use_cftime=False),
+        "y": ("y", np.arange(shape[0]) * 2000.0, {"units": "m"}),
+        "x": ("x", np.arange(shape[1]) * 2000.0, {"units": "m"}),
+    }
+    dims = ("realization", "time", "y", "x")
+    variables = {"pr": (dims, rain, {"units": "mm h-1"}), "tas": (dims, warm, {"units": "K"})}
+    both = xr.Dataset(variables, coords)
+    return both.isel(realization=slice(1, None)), both.isel(realization=0)
+
+
+def assert_same(first: Scores, second: Scores, tolerance: float = 1e-12) -> None:
+    for name, found in first.variables.items():
+        other = second[name]
+        assert found.scalars == pytest.approx(dict(other.scalars), rel=tolerance, abs=tolerance, nan_ok=True)
+        np.testing.assert_allclose(found.crps, other.crps, rtol=tolerance)
+        np.testing.assert_allclose(found.rank_histogram, other.rank_histogram, rtol=tolerance, atol=tolerance)
+        for threshold, table in found.reliability.items():
+            np.testing.assert_allclose(table.frequency, other.reliability[threshold].frequency, rtol=tolerance)
+        assert found.spectrum is not None and other.spectrum is not None
+        np.testing.assert_allclose(found.spectrum.members, other.spectrum.members, rtol=tolerance)
+        np.testing.assert_allclose(found.spectrum.truth, other.spectrum.truth, rtol=tolerance)
+
+
+def test_every_score_is_there_and_plain_json():
+    forecast, truth = pair()
+    found = scorecard(forecast, truth, thresholds=THRESHOLDS)
+    scores = json.loads(json.dumps(found.to_json(), allow_nan=False))
+    common = {"crps_fair", "mae", "rmse", "bias", "spread", "spread_skill", "n_members", "n_times"}
+    events = {
+        f"{kind}@{t}" for t in ("0.1", "1") for kind in ("brier", "brier_fair", "wet_fraction", "wet_fraction_truth")
+    }
+    assert set(scores["pr"]) == common | events and set(scores["tas"]) == common
+    assert scores["pr"]["n_members"] == 5 and scores["pr"]["n_times"] == 12
+    assert found["pr"].units == "mm h-1"
+
+
+def test_scores_agree_with_plain_formulas():
+    forecast, truth = pair()
+    found = scorecard(forecast, truth, thresholds=THRESHOLDS)["pr"].scalars
+    x, y = forecast["pr"].values.astype(float), truth["pr"].values.astype(float)
+    differences = np.abs(x[:, None] - x).sum(axis=(0, 1)) / (2 * 5 * 4)
+    assert found["crps_fair"] == pytest.approx((np.abs(x - y).mean(axis=0) - differences).mean(), rel=1e-6)
+    assert found["mae"] == pytest.approx(np.abs(x.mean(axis=0) - y).mean())
+    assert found["rmse"] == pytest.approx(np.sqrt(((x.mean(axis=0) - y) ** 2).mean()))
+    assert found["bias"] == pytest.approx(x.mean() - y.mean())
+    assert found["spread"] == pytest.approx(np.sqrt(x.var(axis=0, ddof=1).mean()))
+    probability, seen = (x >= 1).mean(axis=0), y >= 1
+    assert found["brier@1"] == pytest.approx(((probability - seen) ** 2).mean())
+    assert found["wet_fraction@1"] == pytest.approx(probability.mean())
+    assert found["wet_fraction_truth@1"] == pytest.approx(seen.mean())
+
+
+def test_one_field_has_its_mean_absolute_error_as_crps():
+    forecast, truth = pair()
+    found = scorecard(forecast.isel(realization=0, drop=True), truth)
+    assert found["pr"].scalars["crps_fair"] == pytest.approx(found["pr"].scalars["mae"], rel=1e-6)
+    assert found.to_json()["pr"]["spread_skill"] is None
+
+
+def test_the_cut_into_blocks_does_not_change_a_score(monkeypatch: pytest.MonkeyPatch):
+    forecast, truth = pair()
+    truth["pr"][3, 2, 2] = np.nan
+    area = xr.DataArray(np.random.default_rng(5).random((10, 9)), dims=("y", "x"))
+    whole = scorecard(forecast, truth, thresholds=THRESHOLDS, area=area)
+    for n_times in (1, 5):
+        monkeypatch.setattr(ensembles, "BLOCK_BYTES", n_times * 5 * 90 * 4)
+        assert_same(scorecard(forecast, truth, thresholds=THRESHOLDS, area=area), whole)
+    assert_same(scorecard(forecast.chunk(time=4, y=3), truth, thresholds=THRESHOLDS, area=area), whole)
+
+
+def test_missing_truth_is_left_out_of_every_score():
+    forecast, truth = pair()
+    holes = truth.copy(deep=True)
+    holes["pr"][2] = np.nan
+    holes["tas"][2] = np.nan
+    rest = np.delete(np.arange(12), 2)
+    expected = scorecard(forecast.isel(time=rest), truth.isel(time=rest), thresholds=THRESHOLDS)["pr"]
+    found = scorecard(forecast, holes, thresholds=THRESHOLDS)["pr"]
+    ignored = {"n_times"}
+    assert {k: v for k, v in found.scalars.items() if k not in ignored} == pytest.approx(
+        {k: v for k, v in expected.scalars.items() if k not in ignored}
+    )
+    assert np.isnan(found.crps[2]) and found.weight[2] == 0
+    np.testing.assert_allclose(found.rank_histogram, expected.rank_histogram)
+    assert found.spectrum is not None and found.spectrum.n_fields == 11
+
+
+def test_cells_without_weight_do_not_count():
+    forecast, truth = pair()
+    area = xr.DataArray(np.ones((9, 10)), dims=("x", "y"))
+    area[4:] = 0
+    found = scorecard(forecast, truth, thresholds=THRESHOLDS, area=area)["pr"].scalars
+    expected = scorecard(forecast.isel(x=slice(0, 4)), truth.isel(x=slice(0, 4)), thresholds=THRESHOLDS)["pr"].scalars
+    assert found == pytest.approx(dict(expected))
+
+
+def test_the_series_and_its_weights_average_to_the_score():
+    forecast, truth = pair()
+    truth["pr"][0, :5] = np.nan
+    found = scorecard(forecast, truth)["pr"]
+    assert np.average(found.crps, weights=found.weight) == pytest.approx(found.scalars["crps_fair"], rel=1e-12)
+
+
+def test_exchangeable_members_get_the_verdict_calibrated():
+    forecast, truth = pair(n_members=4, n_times=60, shape=(24, 24))
+    found = scorecard(forecast, truth)["pr"]
+    assert found.scalars["spread_skill"] == pytest.approx(1, abs=0.03)
+    assert found.rank_histogram == pytest.approx(0.2, abs=0.02)
+    assert found.spectrum is not None and found.spectrum.ratio == pytest.approx(1, abs=0.15)
+    assert found.spectrum.wavelength_km == pytest.approx(2 * found.spectrum.wavelength_cells)
+
+
+def test_an_incomplete_ensemble_is_refused_and_its_times_named():
+    forecast, truth = pair()
+    forecast["pr"][1, 4, 0, 0] = np.nan
+    forecast["pr"][2, 7] = np.nan
+    with pytest.raises(OutputError) as caught:
+        scorecard(forecast, truth)
+    assert caught.value.exit_code == 6
+    text = "CD-011 forecast: variable 'pr': members miss cells at 2 times (2000-12-29T00:00:00, 2001-01-01T00:00:00)"
+    assert str(caught.value).startswith(text) and "Fix: complete the ensemble" in str(caught.value)
+
+
+def test_cells_that_nobody_has_are_masked():
+    forecast, truth = pair()
+    forecast["pr"][:, :, 0, 0] = np.nan
+    truth["pr"][:, 0, 0] = np.nan
+    found = scorecard(forecast, truth)["pr"]
+    assert np.isfinite(found.scalars["crps_fair"]) and found.spectrum is None
+
+
+def test_the_data_given_are_left_as_they_were():
+    forecast, truth = pair()
+    truth["pr"][0, 0, 0] = np.nan
+    before = forecast.copy(deep=True), truth.copy(deep=True)
+    scorecard(forecast, truth)
+    xr.testing.assert_identical(forecast, before[0])
+    xr.testing.assert_identical(truth, before[1])
+
+
+def test_an_infinite_or_absent_truth_is_refused():
+    forecast, truth = pair()
+    infinite = truth.copy(deep=True)
+    infinite["pr"][5, 1, 1] = np.inf
+    with pytest.raises(DataError, match="CD-033 truth: variable 'pr': infinite values at 2000-12-30"):
+        scorecard(forecast, infinite)
+    with pytest.raises(DataError, match="CD-033 truth: variable 'pr': the truth is missing in every cell"):
+        scorecard(forecast, truth.where(False))
+
+
+def test_thresholds_of_an_unknown_variable_are_refused():
+    forecast, truth = pair()
+    with pytest.raises(DataError, match=r"CD-036 thresholds: thresholds for \['rain'\], but the variables scored are"):
+        scorecard(forecast, truth, thresholds={"rain": [1.0]})
+
+
+def test_an_area_that_does_not_fit_is_refused():
+    forecast, truth = pair()
+    with pytest.raises(DataError, match="CD-021 area: area has sizes"):
+        scorecard(forecast, truth, area=xr.DataArray(np.ones((3, 9)), dims=("y", "x")))
+    with pytest.raises(DataError, match="CD-033 area: area is negative"):
+        scorecard(forecast, truth, area=xr.DataArray(-np.ones((10, 9)), dims=("y", "x")))
+
+
+def test_progress_counts_the_times_of_all_variables():
+    forecast, truth = pair()
+    seen: list[tuple[int, int]] = []
+    scorecard(forecast, truth, progress=lambda done, total: seen.append((done, total)))
+    assert seen[-1] == (24, 24) and seen == sorted(seen)
+
+
+def test_the_dataset_holds_all_parts():
+    forecast, truth = pair()
+    found = scorecard(forecast, truth, thresholds=THRESHOLDS)
+    dataset = found.to_dataset()
+    assert dataset["pr_crps_fair"].dims == ("time",) and dataset["pr_crps_fair"].attrs["units"] == "mm h-1"
+    assert float(dataset["pr_score"].sel(pr_score_name="mae")) == found["pr"].scalars["mae"]
+    assert dict(dataset["pr_reliability_weight"].sizes) == {"pr_threshold": 2, "pr_probability": 6}
+    assert dataset["tas_rank_histogram"].size == 6 and dataset["pr_spectrum_truth"].size == 4
+
+
+def test_memory_does_not_grow_with_time(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(ensembles, "BLOCK_BYTES", 2**18)
+
+    def peak(n_times: int) -> int:
+        forecast, truth = pair(4, n_times, (16, 16))
+        tracemalloc.start()
+        scorecard(forecast[["pr"]], truth[["pr"]])
+        _, found = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        return found
+
+    assert peak(1024) < 1.1 * peak(128)
