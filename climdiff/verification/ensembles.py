@@ -1,7 +1,7 @@
 """Pairs a forecast with its truth, variable by variable, or says everything that keeps them apart.
 
 Any ensemble with CF metadata will do, ours or not. Nothing is converted: units, times and grids must agree. Only the
-order of dimensions and the direction of an axis are brought to those of the truth.
+order of dimensions and times and the direction of an axis are made those of the truth.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 
+from climdiff.data.times import pair_times
 from climdiff.errors import DataError, Problem
 
 REALIZATION_NAMES = ("realization", "number", "member", "ensemble")
@@ -69,8 +70,7 @@ def match(forecast: xr.Dataset, truth: xr.Dataset) -> dict[str, Match]:
 
     Raises:
         DataError: All at once: no common variable or dimensions that do not fit (CD-036), units that differ (CD-029),
-            repeated, unequal or unsorted times (CD-022, 023, 024), calendars that differ (CD-025), grids that differ
-            (CD-021).
+            times that are not the same dates (CD-022 to CD-027, see `pair_times`), grids that differ (CD-021).
     """
     where = (_where(forecast, "forecast"), _where(truth, "truth"))
     names = [n for n in _scored(truth) if n in forecast.data_vars]
@@ -80,11 +80,10 @@ def match(forecast: xr.Dataset, truth: xr.Dataset) -> dict[str, Match]:
     problems: list[Problem] = []
     matches = {}
     for name in names:
-        found = _match_one(forecast[name], truth[name], where[0])
-        if isinstance(found, Match):
-            matches[name] = found
-        else:
-            problems += [problem for problem in found if problem not in problems]
+        try:
+            matches[name] = _match_one(forecast[name], truth[name], where)
+        except DataError as error:
+            problems += [problem for problem in error.problems if problem not in problems]
     if problems:
         raise DataError(*problems)
     return matches
@@ -138,25 +137,29 @@ def _scored(truth: xr.Dataset) -> list[str]:
     return [str(n) for n, v in truth.data_vars.items() if time_dim(v) is not None and v.ndim > 1 and n not in bounds]
 
 
-def _match_one(forecast: xr.DataArray, truth: xr.DataArray, where: str) -> Match | list[Problem]:
-    """Return the pair, or everything wrong with it."""
-    name, time = truth.name, time_dim(truth)
+def _match_one(forecast: xr.DataArray, truth: xr.DataArray, where: tuple[str, str]) -> Match:
+    """Return the pair, or raise everything wrong with it."""
+    time, name = time_dim(truth), truth.name
     cells = [dim for dim in truth.dims if dim != time]
     realization = realization_dim(forecast)
-    expected = {time, *cells} | ({realization} if realization is not None else set())
-    if set(forecast.dims) != expected:
-        what = (
-            f"variable '{name}': dimensions {forecast.dims}, expected {tuple(truth.dims)} and one that counts members"
-        )
-        return [Problem(36, where, what, "select or rename dimensions; mark members with standard_name 'realization'")]
-    problems = _unit_problems(forecast, truth, where) + _time_problems(forecast[time], truth[time], name, where)
+    if time is None or set(forecast.dims) != {time, *cells} | ({realization} - {None}):
+        what = f"variable '{name}': dimensions {forecast.dims}, expected {truth.dims} and one that counts members"
+        fix = "select or rename dimensions; mark members with standard_name 'realization'"
+        raise DataError(Problem(36, where[0], what, fix))
+    problems = _unit_problems(forecast, truth, where[0])
     if realization is None:
         realization = "realization"
         forecast = forecast.expand_dims(realization)
-    forecast = _turned(forecast.transpose(realization, time, *cells), truth, cells)
     truth = truth.transpose(time, *cells)
-    problems += _grid_problems(forecast, truth, cells, where)
-    return problems or Match(forecast, truth)
+    forecast = _turned(forecast.transpose(realization, time, *cells), truth, cells)
+    try:
+        forecast, truth = _same_times(forecast, truth, time, where)
+    except DataError as error:
+        problems += error.problems
+    problems += _grid_problems(forecast, truth, cells, where[0])
+    if problems:
+        raise DataError(*problems)
+    return Match(forecast, truth)
 
 
 def _unit_problems(forecast: xr.DataArray, truth: xr.DataArray, where: str) -> list[Problem]:
@@ -167,34 +170,21 @@ def _unit_problems(forecast: xr.DataArray, truth: xr.DataArray, where: str) -> l
     return [Problem(29, where, what, "convert one of them and set its units attribute")]
 
 
-def _time_problems(forecast: xr.DataArray, truth: xr.DataArray, name: Hashable, where: str) -> list[Problem]:
-    """Return what keeps two time axes from being one and the same."""
-    at = f"variable '{name}', coordinate '{truth.name}'"
-    calendars = (forecast.dt.calendar, truth.dt.calendar) if _is_dates(forecast) and _is_dates(truth) else ("", "")
-    if calendars[0] != calendars[1] or forecast.dtype.kind != truth.dtype.kind:
-        what = f"{at}: forecast has calendar {calendars[0] or forecast.dtype}, truth {calendars[1] or truth.dtype}"
-        return [Problem(25, where, what, "bring both to one calendar")]
-    ours, theirs = forecast.values, truth.values
-    problems = []
-    for side, times in (("forecast", ours), ("truth", theirs)):
-        unique, counts = np.unique(times, return_counts=True)
-        if len(unique) < len(times):
-            what = f"{at}: {side} repeats {listed(unique[counts > 1])}"
-            problems.append(Problem(22, where, what, "keep each time once"))
-    if problems or np.array_equal(ours, theirs):
-        return problems
-    alone, missing = np.setdiff1d(ours, theirs), np.setdiff1d(theirs, ours)
-    if not len(alone) and not len(missing):
-        return [
-            Problem(24, where, f"{at}: times in another order than those of the truth", f"sort both by '{truth.name}'")
-        ]
-    sides = [f"{len(t)} ({listed(t)})" if len(t) else "none" for t in (alone, missing)]
-    what = f"{at}: times only in the forecast: {sides[0]}; only in the truth: {sides[1]}"
-    return [Problem(23, where, what, "select the same times on both sides")]
+def _same_times(
+    forecast: xr.DataArray, truth: xr.DataArray, time: Hashable, where: tuple[str, str]
+) -> tuple[xr.DataArray, xr.DataArray]:
+    """Return both sorted by date, at exactly the same dates."""
+    if not forecast.sizes[time] or not truth.sizes[time]:
+        raise DataError(Problem(23, where[0], f"variable '{truth.name}': no times to score", "give at least one time"))
+    ours, theirs = pair_times(forecast[time], truth[time], where)
+    return _at(forecast, time, ours), _at(truth, time, theirs)
 
 
-def _is_dates(times: xr.DataArray) -> bool:
-    return times.dtype.kind == "M" or (times.size > 0 and hasattr(times.values.flat[0], "calendar"))
+def _at(values: xr.DataArray, time: Hashable, positions: np.ndarray) -> xr.DataArray:
+    """Return the values at those times; in their own order they stay plain slices of what is stored."""
+    if np.array_equal(positions, np.arange(values.sizes[time])):
+        return values
+    return values.isel({time: positions})
 
 
 def _turned(forecast: xr.DataArray, truth: xr.DataArray, cells: list[Hashable]) -> xr.DataArray:

@@ -14,6 +14,7 @@ import numpy as np
 import xarray as xr
 
 from climdiff.errors import DataError, OutputError, Problem
+from climdiff.grids.grid import Grid
 from climdiff.verification import fields, probabilistic, spectra
 from climdiff.verification.ensembles import Match, incomplete, listed, match
 
@@ -102,8 +103,10 @@ def scorecard(
         if progress is not None:
             progress(n_before + n_done, n_total)
 
+    spacing_km = _spacing_km(truth)
     for name, pair in matches.items():
-        found[name] = _score(pair, (thresholds or {}).get(name, ()), _cell_weights(pair, area), advance)
+        collected = _collect(pair, (thresholds or {}).get(name, ()), _cell_weights(pair, area), advance)
+        found[name] = _finish(pair, *collected, spacing_km)
         n_before += pair.times.size
     return Scores(found)
 
@@ -122,10 +125,10 @@ def _cell_weights(pair: Match, area: xr.DataArray | None) -> np.ndarray:
     return weights
 
 
-def _score(
+def _collect(
     pair: Match, thresholds: Sequence[float], cell_weights: np.ndarray, advance: Callable[[int], None]
-) -> VariableScores:
-    """Return the scores of one variable; see `scorecard`."""
+) -> tuple[Sums, np.ndarray, np.ndarray]:
+    """Return the sums over all times of one variable, and the fair CRPS and the weight of each time."""
     sums: Sums = {}
     crps: list[np.ndarray] = []
     weight: list[np.ndarray] = []
@@ -147,7 +150,7 @@ def _score(
     if not sums["errors"]["weight"] > 0:
         what = f"variable '{pair.truth.name}': the truth is missing in every cell"
         raise DataError(Problem(33, "truth", what, "give a truth that covers the forecast"))
-    return _finish(pair, sums, np.concatenate(crps), np.concatenate(weight))
+    return sums, np.concatenate(crps), np.concatenate(weight)
 
 
 def _refuse_infinite(truth: np.ndarray, pair: Match, span: slice) -> None:
@@ -186,7 +189,15 @@ def _add(sums: Sums, block: Sums) -> Sums:
     return {part: {key: value + sums[part][key] for key, value in block[part].items()} for part in block}
 
 
-def _finish(pair: Match, sums: Sums, crps: np.ndarray, weight: np.ndarray) -> VariableScores:
+def _spacing_km(truth: xr.Dataset) -> float:
+    """Return the side of a cell [km]; NaN where coordinates do not tell."""
+    try:
+        return Grid.from_dataset(truth, "truth").spacing_km or float("nan")
+    except DataError:  # stations or irregular cells can be scored, but have no one size
+        return float("nan")
+
+
+def _finish(pair: Match, sums: Sums, crps: np.ndarray, weight: np.ndarray, spacing_km: float) -> VariableScores:
     """Return scores from sums over all times."""
     n_members = pair.n_members
     has_cells = weight > 0
@@ -209,7 +220,7 @@ def _finish(pair: Match, sums: Sums, crps: np.ndarray, weight: np.ndarray) -> Va
         weight=weight,
         rank_histogram=probabilistic.rank_histogram(sums["ranks"]["table"]),
         reliability={float(t): probabilistic.reliability(table) for t, table in sums["events"].items()},
-        spectrum=spectra.spectrum(powers, shape, spectra.spacing_km(pair.truth)) if powers else None,
+        spectrum=spectra.spectrum(powers, shape, spacing_km) if powers else None,
     )
 
 

@@ -12,10 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-import xarray as xr
 
-KM_PER_DEGREE = 111.195  # a great-circle degree on a sphere of 6371 km
-LENGTH_UNITS = {"m": 1e-3, "meter": 1e-3, "metre": 1e-3, "meters": 1e-3, "metres": 1e-3, "km": 1.0}
 MIN_CELLS = 8  # fewer cells give fewer than 4 rings, which is no spectrum
 
 
@@ -98,7 +95,7 @@ class Spectrum:
     """Mean power spectra by wavelength, longest first; every array is (ring,).
 
     `members` is the mean spectrum of single members, `mean` that of the ensemble mean (smoother, rightly), `truth` that
-    of the truth. `wavelength_km` is NaN where the coordinates do not tell a length.
+    of the truth. `wavelength_km` is NaN where the size of a cell is not known.
     """
 
     wavelength_cells: np.ndarray
@@ -123,35 +120,10 @@ class Spectrum:
 
 
 def spectrum(sums: Mapping[str, np.ndarray], shape: tuple[int, int], spacing_km: float) -> Spectrum | None:
-    """Return mean spectra from their sums, or None where no field was complete."""
+    """Return mean spectra from their sums, or None where no field was complete; `spacing_km` may be NaN."""
     n_fields = int(sums["n_fields"])
     if n_fields == 0:
         return None
     cells = wavelengths(shape)
     means = {name: sums[name] / n_fields for name in ("members", "mean", "truth")}
     return Spectrum(cells, cells * spacing_km, **means, n_fields=n_fields)
-
-
-def spacing_km(field: xr.DataArray) -> float:
-    """Return the side of a square as large as a middle cell of a field (..., y, x) [km], NaN if that cannot be told.
-
-    Read from 1-D coordinates in metres, kilometres or degrees (whose x step shrinks with the cosine of latitude, true
-    or rotated).
-    """
-    steps: list[float] = []
-    middle_deg = 0.0
-    for dim in field.dims[-2:]:
-        if dim not in field.coords or field.sizes[dim] < 2:
-            return float("nan")
-        values = np.asarray(field[dim].values, np.float64)
-        units = str(field[dim].attrs.get("units", ""))
-        step = float(np.abs(np.diff(values)).mean())
-        if units.startswith("degree"):
-            step *= KM_PER_DEGREE * (np.cos(np.deg2rad(middle_deg)) if steps else 1.0)
-            middle_deg = float(values.mean())
-        elif units in LENGTH_UNITS:
-            step *= LENGTH_UNITS[units]
-        else:
-            return float("nan")
-        steps.append(step)
-    return float(np.sqrt(steps[0] * steps[1]))

@@ -134,6 +134,18 @@ def test_exchangeable_members_get_the_verdict_calibrated():
     assert found.spectrum.wavelength_km == pytest.approx(2 * found.spectrum.wavelength_cells)
 
 
+def test_stations_are_scored_without_a_spectrum():
+    forecast, truth = (ds.isel(y=0, drop=True).drop_vars("x").rename(x="station") for ds in pair())
+    found = scorecard(forecast, truth)["tas"]
+    assert found.spectrum is None and np.isfinite(found.scalars["crps_fair"])
+
+
+def test_wavelengths_have_no_length_where_coordinates_have_none():
+    forecast, truth = (ds.drop_vars(["y", "x"]) for ds in pair())
+    found = scorecard(forecast, truth)["tas"].spectrum
+    assert found is not None and np.isnan(found.wavelength_km).all()
+
+
 def test_an_incomplete_ensemble_is_refused_and_its_times_named():
     forecast, truth = pair()
     forecast["pr"][1, 4, 0, 0] = np.nan

@@ -1,10 +1,9 @@
-"""Spectra: known waves, white noise, conservation of variance, and lengths from coordinates."""
+"""Spectra: known waves, white noise, and conservation of variance."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
-import xarray as xr
 
 from climdiff.verification import spectra
 
@@ -71,23 +70,3 @@ def test_power_over_a_powerless_truth_is_undefined():
     sums = spectra.spectrum_sums(np.ones((2, 1, 8, 8)), np.zeros((1, 8, 8)), np.ones(1, bool))
     found = spectra.spectrum(sums, (8, 8), 1.0)
     assert found is not None and np.isnan(found.ratio).all() and np.isnan(found.mean_ratio).all()
-
-
-@pytest.mark.parametrize(
-    ("units", "y", "x", "expected"),
-    [
-        ("m", [0, 2000, 4000], [0, 2000], 2.0),
-        ("km", [0, -2, -4], [0, 8], 4.0),
-        ("degrees_north", [59.5, 60.0, 60.5], [0, 0.5, 1.0], 0.5 * 111.195 * np.sqrt(0.5)),
-        ("degrees", [-0.25, 0.25], [10.0, 10.5], 0.5 * 111.195),
-        ("1", [0, 1], [0, 1], np.nan),
-    ],
-)
-def test_cell_size_is_read_from_coordinates(units: str, y: list[float], x: list[float], expected: float):
-    coords = {"y": ("y", y, {"units": units}), "x": ("x", x, {"units": units})}
-    field = xr.DataArray(np.zeros((len(y), len(x))), coords, ("y", "x"))
-    assert spectra.spacing_km(field) == pytest.approx(expected, nan_ok=True)
-
-
-def test_cell_size_is_unknown_without_coordinates():
-    assert np.isnan(spectra.spacing_km(xr.DataArray(np.zeros((4, 4)), dims=("y", "x"))))
