@@ -80,7 +80,7 @@ def has_same_axes(source: Grid, target: Grid) -> bool:
     if source.kind == "latlon":
         return True
     units = [tuple(str(grid.axis(axis).attrs.get("units")) for axis in ("y", "x")) for grid in (source, target)]
-    return source.mapping == target.mapping and (source.kind == "rotated" or units[0] == units[1])
+    return source.mapping_key == target.mapping_key and (source.kind == "rotated" or units[0] == units[1])
 
 
 def locate(source: np.ndarray, target: np.ndarray, period: float | None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
