@@ -1,0 +1,314 @@
+"""The recipe as frozen, closed models: every key, its type, its bounds and its default.
+
+A key marked `harmless` cannot change a number in the result; it is left out of the fingerprint.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+
+from climdiff.recipe import consistency, names
+from climdiff.recipe.findings import Finding, refuse
+from climdiff.recipe.steps import Step
+
+Name = Annotated[str, Field(pattern=names.NAME)]
+Reference = Annotated[str, Field(pattern=names.REFERENCE)]
+Variable = Annotated[str, Field(pattern=names.VARIABLE)]
+Subset = Annotated[str, Field(pattern=names.SUBSET)]
+Option = bool | int | float | Annotated[str, Field(max_length=200)] | tuple[int, int]
+Fraction = Annotated[float, Field(ge=0.0, le=0.9)]
+Count = Annotated[int, Field(ge=1, le=100_000_000)]
+Members = Annotated[int, Field(ge=2, le=100_000)]
+
+
+def _date(text: str) -> str:
+    """Return `text` if some CF calendar has this day (30 February exists in `360_day`)."""
+    parts = text.split("-")
+    if [len(part) for part in parts] != [4, 2, 2] or not all(part.isascii() and part.isdigit() for part in parts):
+        raise refuse(Finding(f"expected a date, found {text!r}", "write it as YYYY-MM-DD"))
+    _, month, day = map(int, parts)
+    if not 1 <= month <= 12 or not 1 <= day <= (31 if month in {1, 3, 5, 7, 8, 10, 12} else 30):
+        raise refuse(Finding(f"{text} is in no calendar", "write an existing day as YYYY-MM-DD"))
+    return text
+
+
+def _ordered(period: tuple[str, str]) -> tuple[str, str]:
+    first, last = period
+    if last < first:
+        finding = Finding(
+            f"the period ends ({last}) before it begins ({first})", "write the earlier date first", code=43
+        )
+        raise refuse(finding)
+    return period
+
+
+def _moment(text: str) -> str:
+    day, mark, clock = text[:10], text[10:11], text[11:]
+    _date(day)
+    if mark and not (mark in "T " and re.fullmatch(r"([01]\d|2[0-3])(:[0-5]\d){0,2}", clock, re.ASCII)):
+        raise refuse(Finding(f"expected a time, found {text!r}", "write it as YYYY-MM-DDThh:mm"))
+    return text
+
+
+def _unique(listed: tuple[str, ...]) -> tuple[str, ...]:
+    twice = sorted({name for name in listed if listed.count(name) > 1})
+    if twice:
+        raise refuse(Finding(f"{', '.join(twice)} given twice", "name each once"))
+    return listed
+
+
+def _kind_of_selection(value: object) -> str:
+    return "subset" if isinstance(value, str) else "period"
+
+
+Date = Annotated[str, AfterValidator(_date)]
+Moment = Annotated[str, AfterValidator(_moment)]
+Period = Annotated[tuple[Date, Date], AfterValidator(_ordered)]
+Selection = Annotated[
+    Annotated[Subset, Tag("subset")] | Annotated[Period, Tag("period")],
+    Discriminator(_kind_of_selection),
+]
+Variables = Annotated[tuple[Variable, ...], Field(min_length=1, max_length=256), AfterValidator(_unique)]
+StepsByVariable = Annotated[Mapping[Variable, tuple[Step, ...]], Field(max_length=256)]
+Baseline = Literal["bilinear", "climatology", "analogs", "oracle"]
+HARMLESS: dict[str, Any] = {"harmless": True}
+
+
+class Section(BaseModel):
+    """A part of a recipe: closed (no unknown key), strict (no guessed type), frozen."""
+
+    model_config = ConfigDict(
+        extra="forbid", strict=True, frozen=True, allow_inf_nan=False, validate_default=True, defer_build=True
+    )
+
+
+class Split(Section):
+    """Which times train, validate and test: a period `[first, last]` (inclusive) or a subset of the catalog part."""
+
+    train: Selection
+    validation: Selection
+    test: Selection
+
+    @model_validator(mode="after")
+    def _disjoint(self) -> Split:
+        findings = consistency.overlaps({name: getattr(self, name) for name in ("train", "validation", "test")})
+        if findings:
+            raise refuse(*findings)
+        return self
+
+
+class Data(Section):
+    """What is read, and which of it the network is told and must predict."""
+
+    coarse: Reference = Field(description="Predictor fields, as <catalog entry>/<part>.")
+    fine: Reference = Field(description="Target fields, as <catalog entry>/<part>.")
+    static: Reference | None = Field(default=None, description="Fields without time on the fine grid, or null.")
+    options: Annotated[Mapping[Variable, Option], Field(max_length=64)] = Field(
+        default={}, description="Options of the embedded world: size, seed, first and last day ..."
+    )
+    predictors: Variables = Field(description="Coarse variables given to the network.")
+    targets: Variables = Field(description="Fine variables to be predicted.")
+    statics: Annotated[tuple[Variable, ...], Field(max_length=256), AfterValidator(_unique)] = Field(
+        default=(), description="Static variables given to the network."
+    )
+    calendar: bool = Field(default=True, description="Give the network sine and cosine of the day of the year.")
+    position: bool = Field(default=False, description="Give the network the normalized y and x of each cell.")
+    regrid: Literal["bilinear", "conservative"] = Field(
+        default="bilinear", description="How coarse fields come to the fine grid."
+    )
+    on_missing: Literal["error", "mask", "skip_date"] = Field(
+        default="error", description="What to do about missing values."
+    )
+    split: Split
+    embargo_days: Annotated[float, Field(ge=0.0, le=3650.0)] = Field(
+        default=5.0, description="Least distance of two periods [days]; named subsets ignore it."
+    )
+
+    @model_validator(mode="after")
+    def _has_statics(self) -> Data:
+        if self.statics and self.static is None:
+            fix = "set data.static to the catalog part that holds them"
+            raise refuse(Finding("static variables named, but data.static is null", fix, ("statics",)))
+        return self
+
+
+class Transforms(Section):
+    """Steps from physical values to what the network sees, per variable; unnamed variables get [standardize]."""
+
+    targets: StepsByVariable = Field(default={}, description="Steps per target variable.")
+    predictors: StepsByVariable = Field(default={}, description="Steps per predictor variable.")
+
+
+class Model(Section):
+    """The network."""
+
+    method: Literal["diffusion"] = Field(default="diffusion", description="How the ensemble is made.")
+    size: Literal["tiny", "small", "base"] = Field(default="small", description="Size of the U-Net.")
+    channels: Annotated[int, Field(ge=8, le=1024)] | None = Field(
+        default=None, description="Width; null: as `size` has it."
+    )
+    stem: Literal[1, 2, 4] = Field(default=2, description="Cells per side folded into channels before the U-Net.")
+    dropout: Fraction = Field(default=0.0, description="Probability of dropping a feature in training.")
+
+
+class Diffusion(Section):
+    """The noising chain and what the network estimates."""
+
+    schedule: Literal["linear", "cosine"] = Field(default="cosine", description="How noise grows along the chain.")
+    n_steps: Annotated[int, Field(ge=2, le=100_000)] = Field(default=1000, description="Length T of the chain.")
+    prediction: Literal["epsilon", "v", "x0"] = Field(default="epsilon", description="What the network estimates.")
+    weighting: Literal["auto", "uniform", "min_snr"] = Field(
+        default="auto", description="Weight of noise levels in the loss."
+    )
+
+
+class Train(Section):
+    """The optimization, its checks on the way and its checkpoints."""
+
+    steps: Count = Field(description="Optimizer steps.")
+    batch_size: Annotated[int, Field(ge=1, le=65_536)] = Field(default=16, description="Samples per step.")
+    learning_rate: Annotated[float, Field(gt=0.0, le=1.0)] = Field(default=5e-4, description="Peak learning rate.")
+    warmup_steps: Annotated[int, Field(ge=0, le=100_000_000)] = Field(
+        default=200, description="Steps to the peak rate."
+    )
+    weight_decay: Annotated[float, Field(ge=0.0, le=1.0)] = Field(default=0.01, description="Weight decay of AdamW.")
+    gradient_clip: Annotated[float, Field(gt=0.0, le=1e6)] = Field(
+        default=1.0, description="Largest norm of the gradient."
+    )
+    ema_half_life: Count = Field(default=500, description="Half-life of the averaged weights [steps].")
+    condition_dropout: Fraction = Field(default=0.1, description="Probability of training without the condition.")
+    precision: Literal["auto", "float32", "bfloat16"] = Field(default="auto", description="Arithmetic of the network.")
+    flips: bool = Field(default=False, description="Mirror samples at random (only without directional predictors).")
+    validate_every: Count = Field(default=500, description="Steps between validation ensembles.")
+    validation_members: Members = Field(default=8, description="Members of a validation ensemble.")
+    validation_times: Count = Field(default=64, description="Times of a validation ensemble.")
+    checkpoint_every: Count = Field(default=250, description="Steps between checkpoints.", json_schema_extra=HARMLESS)
+    keep_checkpoints: Annotated[int, Field(ge=1, le=1000)] = Field(
+        default=2, description="Checkpoints kept beside the best.", json_schema_extra=HARMLESS
+    )
+    workers: Annotated[int, Field(ge=0, le=256)] = Field(
+        default=0, description="Processes that read batches.", json_schema_extra=HARMLESS
+    )
+    log_every: Count = Field(default=10, description="Steps between log lines.", json_schema_extra=HARMLESS)
+    buffer_times: Count = Field(default=1024, description="Times held in memory to shuffle from.")
+
+
+class Sample(Section):
+    """The way from noise to a member."""
+
+    sampler: Literal["ddpm", "ddim", "dpmpp_2m"] = Field(default="dpmpp_2m", description="The sampler.")
+    steps: Annotated[int, Field(ge=1, le=100_000)] = Field(default=10, description="Evaluations of the network.")
+    eta: Annotated[float, Field(ge=0.0, le=1.0)] = Field(default=0.0, description="Share of fresh noise (ddim only).")
+    guidance: Annotated[float, Field(ge=0.0, le=50.0)] = Field(
+        default=1.0, description="Weight of the condition; 1: as is."
+    )
+    largest: Annotated[float, Field(ge=1.0, le=1000.0)] = Field(
+        default=1.25, description="Upper physical bound, as a multiple of the largest training value."
+    )
+
+    @model_validator(mode="after")
+    def _eta_means_something(self) -> Sample:
+        if self.eta != 0.0 and self.sampler != "ddim":
+            what = f"eta {self.eta:g} means nothing to sampler {self.sampler}"
+            raise refuse(Finding(what, "remove eta, or set sample.sampler to ddim", ("eta",)))
+        return self
+
+
+class Generate(Section):
+    """The ensemble, and how its work is cut into units."""
+
+    split: Literal["test", "validation", "train"] = Field(default="test", description="Which times are generated.")
+    members: Annotated[int, Field(ge=1, le=100_000)] = Field(default=16, description="Members of the ensemble.")
+    members_per_unit: Annotated[int, Field(ge=1, le=100_000)] = Field(
+        default=8, description="Members of a unit of work."
+    )
+    times_per_unit: Count = Field(default=32, description="Times of a unit of work.")
+    micro_batch: Annotated[int, Field(ge=1, le=65_536)] = Field(
+        default=32, description="Fields per network evaluation."
+    )
+
+
+class Verify(Section):
+    """What the ensemble is held against."""
+
+    baselines: Annotated[tuple[Baseline, ...], AfterValidator(_unique)] = Field(
+        default=("bilinear", "climatology", "analogs"), description="Methods scored on the same times."
+    )
+    analogs: Annotated[int, Field(ge=1, le=10_000)] = Field(default=20, description="Members of the analog ensemble.")
+    climatology_members: Members = Field(default=50, description="Members of the climatology ensemble.")
+    thresholds: Annotated[Mapping[Variable, tuple[float, ...]], Field(max_length=256)] = Field(
+        default={}, description="Thresholds per target, in its units, for Brier scores and reliability."
+    )
+
+
+class Report(Section):
+    """What the page shows."""
+
+    times: tuple[Annotated[int, Field(ge=0)] | Moment, ...] = Field(
+        default=(), description="Times to map, as ISO dates or positions in the split; empty: chosen."
+    )
+    members_shown: Annotated[int, Field(ge=1, le=100)] = Field(default=4, description="Members mapped per time.")
+
+
+class Recipe(Section):
+    """One experiment: data, transforms, network, training, sampling, verification."""
+
+    name: Name = Field(description="The run folder is runs/<name>.", json_schema_extra=HARMLESS)
+    title: Annotated[str, Field(max_length=200)] = Field("", json_schema_extra=HARMLESS)
+    description: Annotated[str, Field(max_length=5000)] = Field("", json_schema_extra=HARMLESS)
+    seed: Annotated[int, Field(ge=0, le=2**63 - 1)] = Field(default=0, description="Key of every random draw.")
+    data: Data
+    transforms: Transforms = Field(default_factory=Transforms)
+    model: Model = Field(default_factory=Model)
+    diffusion: Diffusion = Field(default_factory=Diffusion)
+    train: Train
+    sample: Sample = Field(default_factory=Sample)
+    generate: Generate = Field(default_factory=Generate)
+    verify: Verify = Field(default_factory=Verify)
+    report: Report = Field(default_factory=Report, json_schema_extra=HARMLESS)
+
+    # Each check runs once the sections it compares are sound: one faulty section hides as little as can be.
+
+    @field_validator("transforms", mode="after")
+    @classmethod
+    def _transforms_fit_data(cls, transforms: Transforms, info: ValidationInfo) -> Transforms:
+        if "data" in info.data:
+            data: Data = info.data["data"]
+            _raise(
+                consistency.misplaced_steps(transforms.targets, transforms.predictors, data.targets, data.predictors)
+            )
+        return transforms
+
+    @field_validator("sample", mode="after")
+    @classmethod
+    def _sample_fits_training(cls, sample: Sample, info: ValidationInfo) -> Sample:
+        n_steps = info.data["diffusion"].n_steps if "diffusion" in info.data else None
+        dropout = info.data["train"].condition_dropout if "train" in info.data else None
+        _raise(consistency.unsampled(sample.steps, n_steps, sample.guidance, dropout))
+        return sample
+
+    @field_validator("verify", mode="after")
+    @classmethod
+    def _thresholds_fit_targets(cls, verify: Verify, info: ValidationInfo) -> Verify:
+        if "data" in info.data:
+            _raise(consistency.not_targets(("thresholds",), verify.thresholds, info.data["data"].targets))
+        return verify
+
+
+def _raise(findings: list[Finding]) -> None:
+    if findings:
+        raise refuse(*findings)
