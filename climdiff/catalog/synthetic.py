@@ -17,7 +17,7 @@ from climdiff.catalog.law import PREDICTORS as LAW_PREDICTORS
 from climdiff.catalog.law import Law
 from climdiff.catalog.streams import Stream, generator
 from climdiff.catalog.weather import PREDICTORS, Waves, make_waves, noise_windows, weather
-from climdiff.errors import DataError, Problem
+from climdiff.errors import DataError, Problem, RecipeError
 
 WHERE = "world"
 TARGETS = ("pr", "tas")
@@ -52,16 +52,16 @@ class World:
     def __post_init__(self) -> None:
         problems = list(_problems(self))
         if problems:
-            raise DataError(*problems)
+            raise RecipeError(*problems)
 
     @classmethod
     def from_options(cls, options: Mapping[str, Any] | None) -> World:
-        """Return the world of a mapping of options; raise DataError for an unknown one."""
+        """Return the world of a mapping of options; raise RecipeError for an unknown one."""
         known = {field.name for field in fields(cls)}
         options = dict(options or {})
         if unknown := sorted(set(options) - known):
             what = f"unknown option {', '.join(map(repr, unknown))}, expected some of {', '.join(sorted(known))}"
-            raise DataError(Problem(37, WHERE, what, "remove or rename it"))
+            raise RecipeError(Problem(37, WHERE, what, "remove or rename it"))
         if isinstance(options.get("size"), list):
             options["size"] = tuple(options["size"])
         return cls(**options)
@@ -88,7 +88,7 @@ class World:
             return xr.Dataset(static, coordinates, attributes)
         if part not in ("coarse", "fine"):
             what = f"no part {part!r}, expected coarse, fine or static"
-            raise DataError(Problem(36, WHERE, what, "name one of these parts"))
+            raise RecipeError(Problem(37, WHERE, what, "name one of these parts"))
         dates = self.days.astype("datetime64[D]").astype("datetime64[ns]")
         coordinates["time"] = xr.Variable("time", dates, {"standard_name": "time", "axis": "T"})
         shape = (self.days.size, coordinates["lat"].size, coordinates["lon"].size)

@@ -5,7 +5,7 @@ import pytest
 import xarray as xr
 
 from climdiff.catalog.synthetic import World
-from climdiff.errors import DataError
+from climdiff.errors import RecipeError
 
 SMALL = World(size=(32, 48), factor=8, start="2000-01-01", end="2001-12-31", seed=5)
 
@@ -49,8 +49,8 @@ def test_coarse_and_fine_cells_share_their_edges():
 
 
 def test_every_wrong_option_is_reported_at_once():
-    with pytest.raises(DataError) as caught:
+    with pytest.raises(RecipeError) as caught:
         World(size=64, factor=7, seed=-1, start="2001-01-01", end="2000-01-01", spacing_km=1000.0)
     assert [problem.code for problem in caught.value.problems] == [20, 37, 17, 43]
-    with pytest.raises(DataError, match="unknown option 'sise'"):
+    with pytest.raises(RecipeError, match="unknown option 'sise'"):
         World.from_options({"sise": 3})

@@ -1,0 +1,74 @@
+"""Whether numbers can be what their units say: a gate on the mean and the 99.9th percentile of a variable."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from climdiff.catalog.units import conversion
+
+
+@dataclass(frozen=True)
+class Gate:
+    """Widest plausible mean and 99.9th percentile of real fields, in `units`."""
+
+    units: str
+    mean: tuple[float, float]
+    high: tuple[float, float]  # of the 99.9th percentile
+
+    def passes(self, mean: float, high: float) -> bool:
+        """Return whether both lie inside."""
+        return self.mean[0] <= mean <= self.mean[1] and self.high[0] <= high <= self.high[1]
+
+
+_RAIN = Gate("mm day-1", (1e-3, 100.0), (0.5, 3000.0))
+_WIND = Gate("m s-1", (-50.0, 50.0), (0.0, 130.0))
+GATES: Mapping[str, Gate] = {
+    "lwe_precipitation_rate": _RAIN,
+    "precipitation_flux": _RAIN,
+    "rainfall_flux": _RAIN,
+    "rainfall_rate": _RAIN,
+    "air_temperature": Gate("K", (190.0, 330.0), (200.0, 345.0)),
+    "air_pressure_at_mean_sea_level": Gate("Pa", (9.3e4, 1.08e5), (9.5e4, 1.1e5)),
+    "air_pressure_at_sea_level": Gate("Pa", (9.3e4, 1.08e5), (9.5e4, 1.1e5)),
+    "surface_air_pressure": Gate("Pa", (4.5e4, 1.08e5), (5e4, 1.1e5)),
+    "eastward_wind": _WIND,
+    "northward_wind": _WIND,
+    "wind_speed": Gate("m s-1", (0.0, 50.0), (0.5, 130.0)),
+    "specific_humidity": Gate("1", (1e-6, 0.03), (1e-6, 0.05)),
+    "surface_altitude": Gate("m", (-500.0, 6500.0), (-450.0, 9000.0)),
+    "land_area_fraction": Gate("1", (0.0, 1.0), (0.0, 1.0)),
+}
+# What a number may have been multiplied by, and what it may have been added, by mistake.
+_FACTORS = {"86 400": 86400.0, "3 600": 3600.0, "24": 24.0, "1 000": 1000.0, "100": 100.0, "86 400 000": 8.64e7}
+_OFFSETS = {"273.15": 273.15}
+
+
+def implausible(standard_name: str, units: str, mean: float, high: float) -> str | None:
+    """Return what is implausible about a variable in `units`, with the factor it looks like, or None.
+
+    Variables without a gate, and fields of zeros only, always pass.
+    """
+    gate = GATES.get(standard_name)
+    factors = conversion(units, gate.units) if gate is not None else None
+    if gate is None or factors is None or (mean == 0.0 and high == 0.0):
+        return None
+    scale, offset = factors
+    mean, high = mean * scale + offset, high * scale + offset
+    if gate.passes(mean, high):
+        return None
+    found = f"a mean of {mean:.4g} and a 99.9th percentile of {high:.4g} {gate.units}"
+    expected = f"expected {gate.mean[0]:g} to {gate.mean[1]:g} and {gate.high[0]:g} to {gate.high[1]:g}"
+    return f"has {found}, {expected}{_suspicion(gate, mean, high)}"
+
+
+def _suspicion(gate: Gate, mean: float, high: float) -> str:
+    for name, factor in _FACTORS.items():
+        for power, verb in ((factor, "too small"), (1.0 / factor, "too large")):
+            if gate.passes(mean * power, high * power):
+                return f"; looks like a factor {name} {verb}"
+    for name, offset in _OFFSETS.items():
+        for shift, verb in ((offset, "too small"), (-offset, "too large")):
+            if gate.passes(mean + shift, high + shift):
+                return f"; looks like {name} {verb}"
+    return ""
