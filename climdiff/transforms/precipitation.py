@@ -8,7 +8,8 @@ import numpy as np
 import xarray as xr
 
 _LARGEST = float(np.finfo(np.float32).max) / 2
-_ROUNDING = 1e-4  # a value at the threshold comes back within this share of it
+_AS_STORED = 1e-7  # a threshold stored as float32 lies within this share of itself
+_AS_INVERTED = 1e-4  # and comes back through float32 network space within this one
 
 
 @dataclass(frozen=True)
@@ -83,11 +84,11 @@ class WetDay:
 
     def apply(self, values: xr.DataArray, state: xr.Dataset) -> xr.DataArray:
         """Return rain with drizzle set to zero."""
-        return values.where(~(values < self.threshold * (1.0 - _ROUNDING)), 0.0)
+        return values.where(~(values < self.threshold * (1.0 - _AS_STORED)), 0.0)
 
     def invert(self, values: xr.DataArray, state: xr.Dataset) -> xr.DataArray:
         """Return rain that is zero or at least the threshold."""
-        is_dry = values < self.threshold * (1.0 - _ROUNDING)
+        is_dry = values < self.threshold * (1.0 - _AS_INVERTED)
         return values.clip(min=self.threshold).where(~is_dry, 0.0)
 
 
