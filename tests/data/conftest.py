@@ -8,7 +8,11 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from climdiff.data.encoder import Encoder, fit_encoder
 from climdiff.data.pairs import Pairs, align
+from climdiff.transforms.pipeline import Pipeline
+from climdiff.transforms.residual import Residual
+from climdiff.transforms.scaling import Standardize
 
 Fields = Callable[..., xr.Dataset]
 
@@ -45,3 +49,28 @@ def pairs() -> Pairs:
     fine = make_fields(shape=(10, 15))
     static = xr.Dataset({"orography": (("y", "x"), np.add.outer(np.arange(10.0), np.arange(15.0)))})
     return align(make_fields(), fine, static)
+
+
+def make_encoder(pairs: Pairs, *, calendar: bool = True, position: bool = True) -> Encoder:
+    """Return the encoder of `pr` as standardised residual, with every kind of condition channel."""
+    return fit_encoder(
+        pairs,
+        Pipeline({"pr": (Residual(), Standardize())}),
+        Pipeline({"pr": (Standardize(),)}),
+        targets=("pr",),
+        predictors=("pr",),
+        calendar=calendar,
+        position=position,
+    )
+
+
+@pytest.fixture
+def encoder(pairs: Pairs) -> Encoder:
+    """Return the encoder fitted on `pairs`."""
+    return make_encoder(pairs)
+
+
+@pytest.fixture
+def fit() -> Callable[..., Encoder]:
+    """Return the function that fits an encoder on pairs."""
+    return make_encoder
