@@ -1,0 +1,223 @@
+"""Batches of tensors for training, in an order that depends on nothing but the seed and the epoch.
+
+A store is fastest to read in whole runs of dates, while training wants them in random order. The dates are cut into
+chunks of consecutive dates; the order of the chunks is drawn for each epoch; as many chunks as fit the buffer are read
+together, each once per epoch; and the dates inside the buffer are drawn in random order. Memory holds one buffer, and a
+few chunks that workers read ahead, however long the store is.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from typing import NamedTuple
+
+import numpy as np
+import torch
+import xarray as xr
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from climdiff.data.encoder import Encoder
+from climdiff.data.pairs import Pairs
+from climdiff.errors import ClimdiffError, Problem, RecipeError
+
+DEFAULT_CHUNK_TIMES = 32
+# Tags that keep the random streams of one (seed, epoch) apart.
+CHUNK_ORDER, BUFFER_ORDER, FLIPS = range(3)
+
+
+class Batch(NamedTuple):
+    """Samples: target (batch, n_target, y, x), condition (batch, n_condition, y, x), position in time (batch,)."""
+
+    target: Tensor
+    condition: Tensor
+    time_index: Tensor
+
+
+class Batches:
+    """Endless, exactly resumable source of full batches drawn from pairs; a partial last batch is dropped.
+
+    Args:
+        pairs: What to draw from.
+        encoder: Makes tensors of it.
+        batch_size: Samples per batch.
+        seed: With the epoch, the only source of randomness.
+        flips: Mirror target and condition together, up-down and left-right, each with probability 1/2.
+        buffer_times: Dates among which the order is random and which are in memory together; a multiple of the chunk
+            is used.
+        chunk_times: Dates read together; by default the chunk of the store when it is neither tiny nor large beside
+            the buffer, else 32.
+        workers: Processes that read ahead; any number gives the same batches.
+        cache_bytes: With `workers=0`, encoded chunks are kept in memory up to this size, so that a small data set is
+            read and regridded in the first epoch only.
+
+    Raises:
+        RecipeError: CD-037 when there are fewer dates than samples in a batch.
+    """
+
+    def __init__(
+        self,
+        pairs: Pairs,
+        encoder: Encoder,
+        batch_size: int,
+        seed: int,
+        *,
+        flips: bool = False,
+        buffer_times: int = 1024,
+        chunk_times: int | None = None,
+        workers: int = 0,
+        cache_bytes: int = 2 * 1024**3,
+    ) -> None:
+        if not 0 < batch_size <= pairs.n_times:
+            what = f"batch size {batch_size}, expected 1 to {pairs.n_times}, the number of training dates"
+            raise RecipeError(Problem(37, "batches", what, "lower train.batch_size or choose a longer training period"))
+        self.n_times = pairs.n_times
+        self.batch_size = batch_size
+        self.seed = seed
+        self.flips = flips
+        self.chunk_times = chunk_times or _store_chunk(pairs, buffer_times)
+        self.chunks_per_buffer = max(1, buffer_times // self.chunk_times)
+        self._chunks = _Chunks(pairs, encoder, self.chunk_times, cache_bytes if workers == 0 else 0)
+        self._order = _Order()
+        self._loader = _reading_ahead(self._chunks, self._order, workers, seed) if workers else None
+
+    @property
+    def batches_per_epoch(self) -> int:
+        """Return the number of full batches in an epoch."""
+        return self.n_times // self.batch_size
+
+    def epoch(self, epoch: int, start: int = 0) -> Iterator[Batch]:
+        """Yield the batches of an epoch from number `start` on, without reading what only earlier batches need."""
+        mirrored = self._mirrored(epoch)
+        samples: list[tuple[Tensor, Tensor, int]] = []
+        for target, condition, index in self._samples(epoch, start * self.batch_size):
+            axes = [axis for axis, bit in ((-2, 1), (-1, 2)) if mirrored[index] & bit]
+            samples.append((target.flip(axes), condition.flip(axes), index) if axes else (target, condition, index))
+            if len(samples) == self.batch_size:
+                batch = Batch(
+                    torch.stack([sample[0] for sample in samples]),
+                    torch.stack([sample[1] for sample in samples]),
+                    torch.tensor([sample[2] for sample in samples]),
+                )
+                # Samples are views that keep their whole chunk in memory.
+                samples.clear()
+                yield batch
+
+    def _samples(self, epoch: int, skip: int) -> Iterator[tuple[Tensor, Tensor, int]]:
+        """Yield single samples in order from number `skip` on; the two tensors are views into chunks."""
+        buffers = self._buffers(epoch)
+        sizes = [int(sum(len(self._chunks.times(chunk)) for chunk in buffer)) for buffer in buffers]
+        first = int(np.searchsorted(np.cumsum(sizes), skip, side="right"))
+        skip -= sum(sizes[:first])
+        chunks = self._read([int(chunk) for buffer in buffers[first:] for chunk in buffer])
+        for number, buffer in enumerate(buffers[first:], start=first):
+            order = self._generator(BUFFER_ORDER, epoch, number).permutation(sizes[number])
+            yield from self._shuffled(list(islice(chunks, len(buffer))), buffer, order[skip:])
+            skip = 0
+
+    def _shuffled(
+        self, read: list[tuple[Tensor, Tensor]], buffer: np.ndarray, order: np.ndarray
+    ) -> Iterator[tuple[Tensor, Tensor, int]]:
+        ends = np.cumsum([len(target) for target, _ in read])
+        for position in order:
+            which = int(np.searchsorted(ends, position, side="right"))
+            target, condition = read[which]
+            row = int(position - ends[which] + len(target))
+            yield target[row], condition[row], self._chunks.times(int(buffer[which]))[row]
+
+    def _read(self, chunks: Sequence[int]) -> Iterator[tuple[Tensor, Tensor]]:
+        self._order.chunks = chunks
+        for encoded in self._loader if self._loader is not None else map(self._chunks.__getitem__, chunks):
+            if isinstance(encoded, ClimdiffError):
+                raise encoded
+            yield encoded
+
+    def _buffers(self, epoch: int) -> list[np.ndarray]:
+        """Return the numbers of the chunks read together, buffer by buffer."""
+        order = self._generator(CHUNK_ORDER, epoch).permutation(len(self._chunks))
+        return [order[at : at + self.chunks_per_buffer] for at in range(0, len(order), self.chunks_per_buffer)]
+
+    def _mirrored(self, epoch: int) -> np.ndarray:
+        """Return for each time index whether it is flipped up-down (1), left-right (2), both (3) or neither (0)."""
+        if not self.flips:
+            return np.zeros(self.n_times, dtype=np.uint8)
+        return self._generator(FLIPS, epoch).integers(0, 4, size=self.n_times, dtype=np.uint8)
+
+    def _generator(self, *address: int) -> np.random.Generator:
+        return np.random.Generator(np.random.Philox(np.random.SeedSequence([self.seed, *address])))
+
+
+class _Chunks(Dataset):
+    """Encoded chunks by number: (target, condition) of consecutive dates, or the error that reading them met."""
+
+    def __init__(self, pairs: Pairs, encoder: Encoder, chunk_times: int, cache_bytes: int) -> None:
+        self.pairs = pairs
+        self.encoder = encoder
+        self.chunk_times = chunk_times
+        self.free_bytes = cache_bytes
+        self.cache: dict[int, tuple[Tensor, Tensor]] = {}
+
+    def __len__(self) -> int:
+        return (self.pairs.n_times + self.chunk_times - 1) // self.chunk_times
+
+    def times(self, chunk: int) -> range:
+        start = chunk * self.chunk_times
+        return range(start, min(start + self.chunk_times, self.pairs.n_times))
+
+    def __getitem__(self, chunk: int) -> tuple[Tensor, Tensor] | ClimdiffError:
+        if chunk in self.cache:
+            return self.cache[chunk]
+        times = self.times(chunk)
+        index = slice(times.start, times.stop)
+        try:
+            guess = self.pairs.guess(index)
+            encoded = self.encoder.target(self.pairs.truth(index), guess), self.encoder.condition(guess)
+        except ClimdiffError as error:
+            # Returned, not raised: torch would re-raise a worker's error as text, without its problems.
+            return error
+        size = sum(tensor.nbytes for tensor in encoded)
+        if size <= self.free_bytes:
+            self.free_bytes -= size
+            self.cache[chunk] = encoded
+        return encoded
+
+
+class _Order(Sampler):
+    """The chunks to read next; set before each pass, so that worker processes live on from epoch to epoch."""
+
+    def __init__(self) -> None:
+        self.chunks: Sequence[int] = ()
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self.chunks)
+
+    def __len__(self) -> int:
+        return len(self.chunks)
+
+
+def _reading_ahead(chunks: _Chunks, order: _Order, workers: int, seed: int) -> DataLoader:
+    """Return a loader whose processes inherit no threads of this one, and which leaves the global generator alone."""
+    context = multiprocessing.get_context("forkserver")
+    # The server imports torch and xarray once for all workers.
+    context.set_forkserver_preload([__name__])
+    return DataLoader(
+        chunks,
+        batch_size=None,
+        sampler=order,
+        num_workers=workers,
+        persistent_workers=True,
+        multiprocessing_context=context,
+        generator=torch.Generator().manual_seed(seed),
+    )
+
+
+def _store_chunk(pairs: Pairs, buffer_times: int) -> int:
+    """Return how many consecutive dates to read together."""
+    fields: list[xr.DataArray] = [] if pairs.fine is None else list(pairs.fine.data_vars.values())
+    found = [int(field.encoding.get("preferred_chunks", {}).get("time", 0)) for field in fields]
+    largest = max(found, default=0)
+    if DEFAULT_CHUNK_TIMES // 2 <= largest <= buffer_times // 4:
+        return largest
+    return min(DEFAULT_CHUNK_TIMES, buffer_times)

@@ -1,0 +1,249 @@
+"""Batches come in an order that depends on seed and epoch alone, and cost bounded memory."""
+
+from __future__ import annotations
+
+import tracemalloc
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import xarray as xr
+
+from climdiff.data.batches import Batch, Batches
+from climdiff.data.missing import apply_missing_policy
+from climdiff.data.pairs import align
+from climdiff.errors import DataError, RecipeError
+
+
+def batches(pairs, encoder, **changes) -> Batches:
+    arguments = {"batch_size": 4, "seed": 1, "chunk_times": 3, "buffer_times": 9, "cache_bytes": 0}
+    return Batches(pairs, encoder, **(arguments | changes))
+
+
+def order(source, epoch=0, start=0) -> list[int]:
+    return [int(index) for batch in source.epoch(epoch, start) for index in batch.time_index]
+
+
+def same(one: list[Batch], other: list[Batch]) -> bool:
+    return len(one) == len(other) and all(
+        torch.equal(a, b) for left, right in zip(one, other, strict=True) for a, b in zip(left, right, strict=True)
+    )
+
+
+@pytest.fixture
+def month(fields, encoder):
+    """Return 31 dates and the encoder fitted on other ones."""
+    static = xr.Dataset({"orography": (("y", "x"), np.add.outer(np.arange(10.0), np.arange(15.0)))})
+    return align(fields(n_times=31), fields(n_times=31, shape=(10, 15)), static), encoder
+
+
+def test_an_epoch_holds_each_date_once_but_for_a_partial_batch(month):
+    source = batches(*month)
+    found = order(source)
+    assert source.batches_per_epoch == 7
+    assert len(found) == 28
+    assert len(set(found)) == 28
+    assert set(found) <= set(range(31))
+
+
+def test_batches_hold_the_encoded_fields_of_their_dates(month):
+    pairs, encoder = month
+    for batch in batches(pairs, encoder).epoch(0):
+        guess, truth = pairs.guess(batch.time_index.numpy()), pairs.truth(batch.time_index.numpy())
+        assert torch.equal(batch.target, encoder.target(truth, guess))
+        assert torch.equal(batch.condition, encoder.condition(guess))
+
+
+def test_order_is_a_function_of_seed_and_epoch(month):
+    source = batches(*month)
+    assert order(source, 3) == order(source, 3) == order(batches(*month), 3)
+    assert order(source, 3) != order(source, 4)
+    assert order(source, 3) != order(batches(*month, seed=2), 3)
+
+
+def test_the_global_generators_are_neither_used_nor_moved(month):
+    torch.manual_seed(0)
+    np.random.seed(0)
+    before = torch.get_rng_state()
+    first = order(batches(*month, flips=True))
+    assert torch.equal(torch.get_rng_state(), before)
+    torch.manual_seed(5)
+    assert order(batches(*month, flips=True)) == first
+
+
+def test_chunks_and_dates_within_the_buffer_are_shuffled(month):
+    found = np.array(order(batches(*month, batch_size=1)))
+    assert (np.diff(found) != 1).sum() > 15
+    # The first buffer holds three whole chunks of three dates.
+    assert all(count == 3 for count in np.unique(found[:9] // 3, return_counts=True)[1])
+    chunks = [sorted(set(found[at : at + 9] // 3)) for at in (0, 9, 18)]
+    assert chunks != [[0, 1, 2], [3, 4, 5], [6, 7, 8]]
+
+
+@pytest.mark.parametrize("flips", [False, True])
+@pytest.mark.parametrize("start", [0, 1, 3, 6, 7])
+def test_skipping_batches_gives_the_rest_of_the_epoch(month, start, flips):
+    source = batches(*month, flips=flips)
+    assert same(list(source.epoch(2, start)), list(source.epoch(2))[start:])
+
+
+def test_skipped_buffers_are_not_read(month):
+    source = batches(*month)
+    read = count_reads(source)
+    next(source.epoch(0, start=5))
+    # Batch 5 is dates 20 to 23 of the order: it starts in the third buffer, dates 18 to 26.
+    assert len(read) == 3
+    assert sorted(read) == sorted(int(chunk) for chunk in source._buffers(0)[2])
+
+
+def test_each_chunk_is_read_once_per_epoch(month):
+    source = batches(*month)
+    read = count_reads(source)
+    list(source.epoch(0))
+    assert sorted(read) == list(range(11))
+
+
+def test_flips_mirror_target_and_condition_together(month):
+    plain, flipped = batches(*month), batches(*month, flips=True)
+    seen = set()
+    for before, after in zip(plain.epoch(1), flipped.epoch(1), strict=True):
+        assert torch.equal(before.time_index, after.time_index)
+        for sample in range(4):
+            fitting = [
+                axes
+                for axes in ((), (-2,), (-1,), (-2, -1))
+                if torch.equal(before.condition[sample].flip(axes), after.condition[sample])
+                and torch.equal(before.target[sample].flip(axes), after.target[sample])
+            ]
+            assert len(fitting) == 1
+            seen.add(fitting[0])
+    assert len(seen) == 4
+
+
+def test_flips_of_a_date_do_not_depend_on_batch_or_buffer(month):
+    fields = {}
+    for size, buffer in ((4, 9), (1, 31)):
+        source = batches(*month, flips=True, batch_size=size, buffer_times=buffer)
+        fields[size] = {
+            int(index): target
+            for batch in source.epoch(0)
+            for index, target in zip(batch.time_index, batch.target, strict=True)
+        }
+    assert all(torch.equal(target, fields[1][index]) for index, target in fields[4].items())
+
+
+def test_the_cache_serves_later_epochs_without_reading(month):
+    source, uncached = batches(*month, cache_bytes=10**9), batches(*month)
+    list(source.epoch(0))
+    read = count_reads(source)
+    assert same(list(source.epoch(1)), list(uncached.epoch(1)))
+    assert read == []
+
+
+def test_the_cache_keeps_to_its_size(month):
+    pairs, encoder = month
+    chunk_bytes = 3 * (encoder.n_condition + encoder.n_target) * 10 * 15 * 4
+    source = batches(pairs, encoder, cache_bytes=4 * chunk_bytes + 1)
+    list(source.epoch(0))
+    assert len(source._chunks.cache) == 4
+
+
+def test_changing_a_batch_in_place_leaves_the_cache_alone(month):
+    source = batches(*month, cache_bytes=10**9)
+    first = [Batch(*(tensor.clone() for tensor in batch)) for batch in source.epoch(0)]
+    for batch in source.epoch(0):
+        batch.target.zero_()
+        batch.condition.zero_()
+    assert same(list(source.epoch(0)), first)
+
+
+def test_memory_does_not_grow_with_the_length_of_the_store(fields, fit):
+    peaks = []
+    for n_times in (30, 90):
+        pairs = align(fields(n_times=n_times), fields(n_times=n_times, shape=(40, 60)))
+        encoder = fit(pairs)
+        source = batches(pairs, encoder, batch_size=2, chunk_times=5, buffer_times=15)
+        tracemalloc.start()
+        for _ in source.epoch(0):
+            pass
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    buffer_bytes = 15 * (encoder.n_condition + encoder.n_target) * 40 * 60 * 4
+    assert buffer_bytes < peaks[0] < 2.5 * buffer_bytes
+    assert peaks[1] < 2.5 * buffer_bytes
+
+
+def test_a_batch_larger_than_the_data_is_refused(month):
+    with pytest.raises(RecipeError, match="CD-037 batches: batch size 32, expected 1 to 31"):
+        batches(*month, batch_size=32)
+
+
+@pytest.mark.parametrize(("stored", "expected"), [(64, 64), (1, 32), (2000, 32), (None, 32)])
+def test_the_chunk_of_the_store_is_used_when_it_is_sensible(month, stored, expected):
+    pairs, encoder = month
+    if stored is not None:
+        pairs.fine["pr"].encoding["preferred_chunks"] = {"time": stored, "y": 10, "x": 15}
+    assert Batches(pairs, encoder, batch_size=4, seed=0).chunk_times == expected
+
+
+def test_gaps_left_by_skipped_dates_do_not_matter(fields, encoder):
+    fine = fields(n_times=31, shape=(10, 15))
+    fine["pr"][5, 0, 0] = np.nan
+    static = xr.Dataset({"orography": (("y", "x"), np.add.outer(np.arange(10.0), np.arange(15.0)))})
+    pairs = apply_missing_policy(align(fields(n_times=31), fine, static), "skip_date")
+    assert sorted(order(batches(pairs, encoder, batch_size=1))) == list(range(30))
+
+
+def test_infinite_values_stop_with_their_date(month):
+    pairs, encoder = month
+    pairs.coarse["pr"][17, 2, 2] = np.inf
+    with pytest.raises(DataError, match="2001-01-18"):
+        list(batches(pairs, encoder).epoch(0))
+
+
+@pytest.mark.slow
+def test_any_number_of_workers_gives_the_same_batches(month):
+    alone = batches(*month, flips=True)
+    expected = {(epoch, start): list(alone.epoch(epoch, start)) for epoch, start in ((0, 0), (1, 2))}
+    for workers in (1, 2):
+        source = batches(*month, flips=True, workers=workers)
+        before = torch.get_rng_state()
+        assert same(list(source.epoch(0)), expected[0, 0])
+        next(source.epoch(0))  # an epoch given up half-way leaves nothing behind
+        assert same(list(source.epoch(1, 2)), expected[1, 2])
+        assert torch.equal(torch.get_rng_state(), before)
+    pairs, encoder = month
+    pairs.coarse["pr"][17, 2, 2] = np.inf
+    with pytest.raises(DataError) as error:
+        list(batches(pairs, encoder, workers=1).epoch(0))
+    assert [problem.code for problem in error.value.problems] == [33]
+
+
+def test_real_rain_is_batched(real_data: Path, fit):
+    folder = real_data / "radar2km_dev"
+    with (
+        xr.open_dataset(folder / "val_coarse.nc", chunks=None) as coarse,
+        xr.open_dataset(folder / "val_fine.nc", chunks=None) as fine,
+    ):
+        pairs = align(coarse, fine)
+        source = Batches(pairs, fit(pairs), batch_size=8, seed=0, flips=True)
+        assert source.chunk_times == 64
+        first = next(source.epoch(0))
+        assert first.target.shape == (8, 1, 64, 64)
+        assert torch.isfinite(first.target).all()
+
+
+def count_reads(source: Batches) -> list[int]:
+    """Return a list that fills with the numbers of the chunks that are read."""
+    read: list[int] = []
+    pairs = source._chunks.pairs
+    guess = type(pairs).guess
+
+    class Counting(type(pairs)):
+        def guess(self, index):
+            read.append(index.start // source.chunk_times)
+            return guess(self, index)
+
+    source._chunks.pairs = Counting(**vars(pairs))
+    return read
