@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[1]
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
 CITED = re.compile(
     r"\b(?P<author>[A-ZÀ-Ž][\w-]+)"
-    r"(?:(?P<second> (?:&|and) [A-ZÀ-Ž][\w-]+)| et al\.?)?"
+    r"(?:(?P<second> (?:&|and) (?:v[ao]n )?[A-ZÀ-Ž][\w-]+)| et al\.?)?"
     r",? \(?(?P<year>(?:19|20)\d\d)\b"
 )
 
@@ -49,7 +49,7 @@ def test_every_work_the_code_cites_is_in_the_references():
             names = match["author"] + (match["second"] or "").split(" ")[-1]
             if match["author"] not in month_name and names.translate(plain) + match["year"] not in keys:
                 missing.add(f"{path.name}: {match.group()}")
-    assert sorted(missing) == []
+    assert "; ".join(sorted(missing)) == ""
 
 
 def test_references_are_sorted_and_each_is_there_once():
