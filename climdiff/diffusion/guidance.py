@@ -1,0 +1,36 @@
+"""Steering: functions that wrap a denoiser and keep its signature (x, sigma) -> x0."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from climdiff.diffusion.denoiser import Denoise
+
+
+def classifier_free(conditional: Denoise, unconditional: Denoise, weight: float) -> Denoise:
+    """Return the classifier-free guided denoiser: unconditional + weight (conditional - unconditional).
+
+    Weight 1 is the conditional model, 0 the unconditional one, above 1 sharpens towards the condition
+    (Ho & Salimans, 2022, eq. 6, with w = weight - 1; the same combination holds for eps and for x0).
+    """
+    if weight == 1:
+        return conditional
+    if weight == 0:
+        return unconditional
+
+    def guided(x: Tensor, sigma: Tensor) -> Tensor:
+        without = unconditional(x, sigma)
+        return without + weight * (conditional(x, sigma) - without)
+
+    return guided
+
+
+def thresholded(denoise: Denoise, low: Tensor, high: Tensor) -> Denoise:
+    """Return the denoiser with x0 kept in [low, high], cell by cell.
+
+    `low` and `high` broadcast to x: physical limits sent through the transforms (rain not negative, not above what
+    was allowed), so that no step of a sampler starts from an impossible field. Static thresholding of Saharia et
+    al. (2022, section 2.3), with limits that have a physical meaning.
+    """
+    return lambda x, sigma: torch.minimum(torch.maximum(denoise(x, sigma), low), high)

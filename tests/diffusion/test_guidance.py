@@ -1,0 +1,34 @@
+"""Guidance wraps a denoiser and keeps its signature."""
+
+from __future__ import annotations
+
+import torch
+
+from climdiff.diffusion.guidance import classifier_free, thresholded
+
+X, SIGMA = torch.zeros(1, 1, 2, 2), torch.ones(1)
+
+
+def constant(value):
+    return lambda x, sigma: torch.full_like(x, value)
+
+
+def test_weight_one_is_the_conditional_model_itself():
+    conditional = constant(3.0)
+    assert classifier_free(conditional, constant(1.0), 1.0) is conditional
+
+
+def test_weight_zero_is_the_unconditional_model_itself():
+    unconditional = constant(1.0)
+    assert classifier_free(constant(3.0), unconditional, 0.0) is unconditional
+
+
+def test_a_weight_above_one_goes_past_the_conditional_model():
+    guided = classifier_free(constant(3.0), constant(1.0), 1.5)
+    assert guided(X, SIGMA).unique().tolist() == [4.0]
+
+
+def test_thresholding_keeps_each_cell_in_its_own_limits():
+    low, high = torch.tensor([[[[-1.0, 0.0], [5.0, -9.0]]]]), torch.tensor([[[[1.0, 2.0], [6.0, -8.0]]]])
+    found = thresholded(constant(1.5), low, high)(X, SIGMA)
+    assert found.tolist() == [[[[1.0, 1.5], [5.0, -8.0]]]]

@@ -1,0 +1,82 @@
+"""The loss of Algorithm 18.1: its draws, its weights, and missing cells."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from climdiff.diffusion import schedules
+from climdiff.diffusion.denoiser import Denoiser
+from climdiff.diffusion.loss import draw, epsilon_loss, weights
+
+CHAIN = schedules.linear(1000)
+
+
+class Zero(nn.Module):
+    """Predicts nothing: F = 0."""
+
+    def forward(self, z, t, condition):
+        return torch.zeros_like(z)
+
+
+def test_times_are_uniform_over_the_chain():
+    generator = torch.Generator().manual_seed(0)
+    x = torch.zeros(8, 1, 1, 1)
+    times = torch.cat([draw(x, 10, 0.0, generator).t for _ in range(2000)])
+    counts = torch.bincount(times.long(), minlength=11)
+    assert counts[0] == 0
+    assert ((counts[1:] - 1600).abs() < 5 * 1600**0.5).all()
+
+
+def test_the_same_generator_state_draws_the_same():
+    x = torch.zeros(4, 1, 8, 8)
+    first, second = (draw(x, 1000, 0.5, torch.Generator().manual_seed(3)) for _ in range(2))
+    assert all(torch.equal(a, b) for a, b in zip(first, second, strict=True))
+
+
+def test_condition_dropout_has_the_asked_frequency():
+    generator = torch.Generator().manual_seed(1)
+    kept = torch.cat([draw(torch.zeros(100, 1, 1, 1), 10, 0.2, generator).keep for _ in range(100)])
+    assert float(kept.mean()) == pytest.approx(0.8, abs=5 * (0.16 / 10_000) ** 0.5)
+
+
+def test_uniform_weight_is_the_error_in_eps():
+    """Algorithm 18.1: with plain epsilon and f = 0 the loss of a sample is the mean of eps squared."""
+    x = torch.randn(3, 1, 8, 8, generator=torch.Generator().manual_seed(4))
+    drawn = draw(x, 1000, 0.0, torch.Generator().manual_seed(5))
+    denoiser = Denoiser(Zero(), CHAIN, "epsilon_plain")
+    loss = epsilon_loss(denoiser, x, torch.zeros(3, 1, 8, 8), drawn, "uniform")
+    torch.testing.assert_close(loss, (drawn.eps**2).mean(dim=(1, 2, 3)), rtol=1e-3, atol=1e-4)
+
+
+def test_bounded_weight_is_the_error_in_v():
+    x = torch.randn(3, 1, 8, 8, generator=torch.Generator().manual_seed(4))
+    drawn = draw(x, 1000, 0.0, torch.Generator().manual_seed(5))
+    loss = epsilon_loss(Denoiser(Zero(), CHAIN, "epsilon"), x, torch.zeros(3, 1, 8, 8), drawn, "bounded")
+    alpha = CHAIN.alpha[drawn.t.long()].float().reshape(-1, 1, 1, 1)
+    v = alpha.sqrt() * drawn.eps - (1 - alpha).sqrt() * x
+    torch.testing.assert_close(loss, (v**2).mean(dim=(1, 2, 3)), rtol=1e-3, atol=1e-4)
+
+
+def test_min_snr_bounds_the_weight_on_the_clean_field():
+    sigma = torch.tensor([0.01, 0.1, 1.0, 10.0])
+    on_clean = weights("min_snr", sigma) / sigma**2
+    torch.testing.assert_close(on_clean, torch.tensor([5.0, 5.0, 1.0, 0.01]))
+
+
+def test_missing_cells_do_not_count():
+    x = torch.randn(2, 1, 8, 8, generator=torch.Generator().manual_seed(6))
+    drawn = draw(x, 1000, 0.0, torch.Generator().manual_seed(7))
+    denoiser = Denoiser(Zero(), CHAIN, "epsilon_plain")
+    masked = x.clone()
+    masked[:, :, :4] = float("nan")
+    loss = epsilon_loss(denoiser, masked, torch.zeros(2, 1, 8, 8), drawn, "uniform")
+    torch.testing.assert_close(loss, (drawn.eps[:, :, 4:] ** 2).mean(dim=(1, 2, 3)), rtol=1e-3, atol=1e-4)
+
+
+def test_a_sample_without_any_cell_costs_nothing():
+    x = torch.full((1, 1, 4, 4), float("nan"))
+    drawn = draw(torch.zeros_like(x), 1000, 0.0, torch.Generator().manual_seed(8))
+    loss = epsilon_loss(Denoiser(Zero(), CHAIN, "epsilon"), x, torch.zeros(1, 1, 4, 4), drawn, "uniform")
+    assert loss.tolist() == [0.0]
