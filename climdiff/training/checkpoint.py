@@ -1,0 +1,148 @@
+"""Checkpoints: one directory renamed into place, safetensors and JSON, every file hashed, no pickle.
+
+    <folder>/step-00001000/  weights.safetensors  average.safetensors  optimizer.safetensors  meta.json
+
+`meta.json` is written last and holds the step, the validation score if there was one, what the run is (`identity`)
+and the SHA-256 of the other files. A directory without it, or under a temporary name, is not a checkpoint.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from climdiff.errors import MismatchError, Problem
+
+FORMAT = 1
+PARTS = ("weights", "average", "optimizer")
+Tensors = Mapping[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A complete checkpoint on disk; `score` is the validation score (lower is better) or None."""
+
+    path: Path
+    step: int
+    score: float | None
+    identity: Mapping[str, Any]
+
+
+def save(
+    folder: Path, step: int, parts: Mapping[str, Tensors], identity: Mapping[str, Any], score: float | None
+) -> Path:
+    """Write the checkpoint of `step` and return its directory, which appears whole or not at all.
+
+    Args:
+        folder: Directory of all checkpoints of a run; created if absent.
+        step: Optimizer steps done.
+        parts: Named tensors for each of `PARTS`.
+        identity: What the run is; compared when it is resumed.
+        score: Validation score at this step, if it was validated.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    target = folder / f"step-{step:08d}"
+    building = Path(tempfile.mkdtemp(prefix=".saving-", dir=folder))
+    hashes = {}
+    for name in PARTS:
+        file = building / f"{name}.safetensors"
+        save_file({key: tensor.detach().cpu().contiguous() for key, tensor in parts[name].items()}, file)
+        hashes[file.name] = sha256(file)
+    meta = {"format": FORMAT, "step": step, "score": score, "identity": dict(identity), "sha256": hashes}
+    (building / "meta.json").write_text(json.dumps(meta, indent=1))
+    if target.exists():
+        shutil.rmtree(target)
+    building.chmod(0o755)
+    building.replace(target)
+    return target
+
+
+def sweep(folder: Path) -> None:
+    """Remove what an interrupted `save` left under its temporary name."""
+    for leftover in folder.glob(".saving-*"):
+        shutil.rmtree(leftover)
+
+
+def complete(folder: Path) -> list[Checkpoint]:
+    """Return the complete checkpoints under `folder`, ordered by the step in their `meta.json`."""
+    found = []
+    for meta_file in folder.glob("step-*/meta.json"):
+        meta = _read_meta(meta_file)
+        found.append(Checkpoint(meta_file.parent, meta["step"], meta["score"], meta["identity"]))
+    return sorted(found, key=lambda checkpoint: checkpoint.step)
+
+
+def best(checkpoints: list[Checkpoint]) -> Checkpoint | None:
+    """Return the checkpoint with the lowest score, the later one of equals; None where none was validated."""
+    scored = [checkpoint for checkpoint in checkpoints if checkpoint.score is not None]
+    return min(reversed(scored), key=lambda checkpoint: checkpoint.score, default=None)  # type: ignore[arg-type, return-value]
+
+
+def retain(folder: Path, newest: int) -> None:
+    """Remove all checkpoints under `folder` but the `newest` last ones and the best."""
+    checkpoints = complete(folder)
+    favorite = best(checkpoints)
+    for checkpoint in checkpoints[:-newest]:
+        if favorite is None or checkpoint.path != favorite.path:
+            shutil.rmtree(checkpoint.path)
+
+
+def load(checkpoint: Checkpoint, part: str) -> dict[str, Tensor]:
+    """Return the tensors of one of `PARTS`.
+
+    Raises:
+        MismatchError: CD-049 where the file is not the one that was saved, CD-048 where it cannot be read.
+    """
+    file = checkpoint.path / f"{part}.safetensors"
+    expected = _read_meta(checkpoint.path / "meta.json")["sha256"][file.name]
+    return load_hashed(file, expected)
+
+
+def load_hashed(file: Path, expected: str) -> dict[str, Tensor]:
+    """Return the tensors of the safetensors file `file`, whose SHA-256 must be `expected`.
+
+    Raises:
+        MismatchError: CD-049 or CD-048 as in `load`.
+    """
+    fix = "restore it from a copy, or remove this checkpoint to fall back to an older one"
+    if not file.is_file():
+        raise MismatchError(Problem(48, str(file), "the file is absent", fix))
+    found = sha256(file)
+    if found != expected:
+        what = f"SHA-256 is {found[:16]}..., expected {expected[:16]}... as saved"
+        raise MismatchError(Problem(49, str(file), what, fix))
+    try:
+        return load_file(file)
+    except SafetensorError as error:
+        raise MismatchError(Problem(48, str(file), f"not a sound safetensors file ({error})", fix)) from error
+
+
+def sha256(file: Path) -> str:
+    """Return the SHA-256 of a file, in hexadecimal."""
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _read_meta(file: Path) -> dict[str, Any]:
+    fix = "remove this checkpoint to fall back to an older one"
+    try:
+        meta = json.loads(file.read_text())
+    except (OSError, ValueError) as error:
+        raise MismatchError(Problem(50, str(file), f"cannot be read ({error})", fix)) from error
+    missing = {"format", "step", "score", "identity", "sha256"} - set(meta)
+    if missing:
+        raise MismatchError(Problem(50, str(file), f"lacks {', '.join(sorted(missing))}", fix))
+    if meta["format"] > FORMAT:
+        what = f"format {meta['format']} is newer than {FORMAT}, the newest this climdiff knows"
+        raise MismatchError(Problem(55, str(file), what, "install a newer climdiff"))
+    return meta

@@ -1,0 +1,225 @@
+"""The training loop: steps, moving average, checkpoints, validation, log. It knows no model and no data.
+
+Everything random in a step comes from (seed, step), and the batch of a step is a pure function of (seed, epoch), so a
+run resumed from a checkpoint continues bit by bit as if it had never stopped.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from climdiff.errors import DataError, MismatchError, Problem, RetryError
+from climdiff.training import checkpoint
+from climdiff.training.ema import Average
+from climdiff.training.log import Log
+
+
+class Objective(Protocol):
+    """All the loop knows of a method: what is trained and how wrong it is on a batch."""
+
+    network: nn.Module
+
+    def loss(self, batch: Any, generator: torch.Generator) -> Tensor:
+        """Return the loss of one batch; every random number comes from `generator`."""
+        ...
+
+
+class Batches(Protocol):
+    """Where batches come from; `epoch(e, start)` skips `start` batches of epoch e."""
+
+    batches_per_epoch: int
+
+    def epoch(self, epoch: int, start: int = 0) -> Iterator[Any]:
+        """Yield the batches of an epoch in an order fixed by (seed, epoch)."""
+        ...
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How long and how fast to train, and how often to look and to save; counts are optimizer steps."""
+
+    steps: int
+    learning_rate: float
+    warmup_steps: int
+    weight_decay: float
+    gradient_clip: float
+    ema_half_life: int
+    validate_every: int
+    checkpoint_every: int
+    keep_checkpoints: int
+    log_every: int
+    seed: int
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What a progress bar shows after a step; `validation` is set on the steps that validated."""
+
+    step: int
+    loss: float
+    samples_per_second: float
+    validation: Mapping[str, float] | None = None
+
+
+class Run:
+    """The state of one training run: network, its average, optimizer and the step they have reached."""
+
+    def __init__(self, objective: Objective, settings: Settings, identity: Mapping[str, Any]) -> None:
+        self.objective = objective
+        self.settings = settings
+        self.identity = identity
+        self.network = objective.network
+        self.average = Average(self.network, settings.ema_half_life)
+        self.optimizer = torch.optim.AdamW(
+            self.network.parameters(),
+            lr=settings.learning_rate,
+            betas=(0.9, 0.99),
+            weight_decay=settings.weight_decay,
+            fused=True,
+        )
+        self.step = 0
+
+    def advance(self, batch: Any) -> float:
+        """Do one optimizer step and return its loss.
+
+        Raises:
+            DataError: CD-061 when the loss is not finite; weights are left as they were.
+        """
+        number = self.step + 1
+        entropy = np.random.SeedSequence((self.settings.seed, number)).generate_state(2, np.uint64)
+        torch.manual_seed(int(entropy[0]))  # dropout layers draw from the global generator
+        generator = torch.Generator().manual_seed(int(entropy[1]))
+        for group in self.optimizer.param_groups:
+            group["lr"] = learning_rate(number, self.settings)
+        self.optimizer.zero_grad(set_to_none=True)
+        loss = self.objective.loss(batch, generator)
+        value = float(loss.detach())
+        loss.backward()
+        norm = float(nn.utils.clip_grad_norm_(self.network.parameters(), self.settings.gradient_clip))
+        if not (math.isfinite(value) and math.isfinite(norm)):
+            where = f"training step {number}"
+            what = f"the loss is {value:g} and the norm of its gradient {norm:g}; positions of the batch in time: "
+            what += str(getattr(batch, "index", torch.empty(0)).tolist())
+            fix = "check these dates, lower train.learning_rate, or resume from the last checkpoint, which is sound"
+            raise DataError(Problem(61, where, what, fix))
+        self.optimizer.step()
+        self.step = number
+        self.average.update(self.network, number)
+        return value
+
+    def save(self, folder: Path, score: float | None) -> None:
+        """Save a checkpoint of the present step and drop those no longer needed."""
+        parts = {
+            "weights": self.network.state_dict(),
+            "average": self.average.network.state_dict(),
+            "optimizer": _flatten(self.optimizer.state_dict()["state"]),
+        }
+        checkpoint.save(folder, self.step, parts, self.identity, score)
+        checkpoint.retain(folder, self.settings.keep_checkpoints)
+
+    def restore(self, saved: checkpoint.Checkpoint) -> None:
+        """Take over the state of a checkpoint.
+
+        Raises:
+            MismatchError: CD-045 when the checkpoint belongs to another run, CD-048 to 050 when it is damaged.
+        """
+        if dict(saved.identity) != dict(self.identity):
+            keys = [k for k in {*saved.identity, *self.identity} if saved.identity.get(k) != self.identity.get(k)]
+            what = "; ".join(f"{k}: {saved.identity.get(k)} -> {self.identity.get(k)}" for k in sorted(keys))
+            fix = "restore the recipe the run was started with, or train under another name"
+            raise MismatchError(Problem(45, str(saved.path), f"the checkpoint is of another run ({what})", fix))
+        self.network.load_state_dict(checkpoint.load(saved, "weights"))
+        self.average.network.load_state_dict(checkpoint.load(saved, "average"))
+        state = self.optimizer.state_dict()
+        state["state"] = _unflatten(checkpoint.load(saved, "optimizer"))
+        self.optimizer.load_state_dict(state)
+        self.step = saved.step
+
+
+def learning_rate(step: int, settings: Settings) -> float:
+    """Return the learning rate of step `step` (from 1): linear warm-up, then a cosine down to 1 % of the peak."""
+    warm = min(1.0, step / max(settings.warmup_steps, 1))
+    done = min(step / settings.steps, 1.0)
+    return settings.learning_rate * warm * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * done)))
+
+
+def train(
+    run: Run,
+    batches: Batches,
+    folder: Path,
+    validate: Callable[[nn.Module], Mapping[str, float]],
+    on_step: Callable[[Progress], None] = lambda progress: None,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> None:
+    """Train `run` to its last step, from wherever it stands.
+
+    Args:
+        run: Fresh, or restored from a checkpoint.
+        batches: Source of batches.
+        folder: The run's folder; gets `checkpoints/`, `log.jsonl` and `tensorboard/`.
+        validate: Takes the averaged network, returns numbers to log; `score` among them (lower is better) decides
+            which checkpoint is the best.
+        on_step: Called after each step.
+        should_stop: Asked after each step; when true, a checkpoint is saved and training stops.
+
+    Raises:
+        RetryError: CD-060 when `should_stop` said so: the same command with --resume goes on.
+        DataError: CD-061 when the loss is not finite.
+    """
+    settings, checkpoints = run.settings, folder / "checkpoints"
+    folder.mkdir(parents=True, exist_ok=True)
+    log = Log(folder, run.step)
+    recent: list[float] = []
+    since = time.perf_counter()
+    for batch in endless(batches, run.step):
+        if run.step >= settings.steps:
+            break
+        recent.append(run.advance(batch))
+        rate = len(recent) * len(batch.target) / max(time.perf_counter() - since, 1e-9)
+        done = run.step == settings.steps
+        numbers = None
+        if run.step % settings.validate_every == 0 or done:
+            run.average.network.eval()
+            numbers = dict(validate(run.average.network))
+            log.write(run.step, {f"validation_{name}": value for name, value in numbers.items()})
+        on_step(Progress(run.step, float(np.mean(recent)), rate, numbers))
+        if run.step % settings.log_every == 0 or done:
+            log.write(run.step, {"loss": float(np.mean(recent)), "samples_per_second": rate})
+            recent, since = [], time.perf_counter()
+        if numbers is not None or run.step % settings.checkpoint_every == 0:
+            run.save(checkpoints, None if numbers is None else numbers["score"])
+        if should_stop() and not done:
+            run.save(checkpoints, None if numbers is None else numbers["score"])
+            log.close()
+            what = f"stopped at step {run.step} of {settings.steps}; the checkpoint is saved"
+            raise RetryError(Problem(60, str(folder), what, "run the same command with --resume to go on"))
+    log.close()
+
+
+def endless(batches: Batches, first_step: int) -> Iterator[Any]:
+    """Yield the batches of steps first_step + 1, first_step + 2, ... without end."""
+    epoch, start = divmod(first_step, batches.batches_per_epoch)
+    while True:
+        yield from batches.epoch(epoch, start)
+        epoch, start = epoch + 1, 0
+
+
+def _flatten(state: Mapping[int, Mapping[str, Tensor]]) -> dict[str, Tensor]:
+    return {f"{index}.{name}": tensor for index, entry in state.items() for name, tensor in entry.items()}
+
+
+def _unflatten(tensors: Mapping[str, Tensor]) -> dict[int, dict[str, Tensor]]:
+    state: dict[int, dict[str, Tensor]] = {}
+    for key, tensor in tensors.items():
+        index, name = key.split(".", 1)
+        state.setdefault(int(index), {})[name] = tensor
+    return state

@@ -1,0 +1,142 @@
+"""The loop: resumes bit by bit, keeps the best, stops on bad numbers, and knows no model."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import pytest
+import torch
+from torch import nn
+
+from climdiff.errors import DataError, MismatchError, RetryError
+from climdiff.training import checkpoint
+from climdiff.training.log import read
+from climdiff.training.loop import Run, Settings, endless, learning_rate, train
+
+SETTINGS = Settings(
+    steps=12,
+    learning_rate=1e-2,
+    warmup_steps=4,
+    weight_decay=0.01,
+    gradient_clip=1.0,
+    ema_half_life=5,
+    validate_every=4,
+    checkpoint_every=3,
+    keep_checkpoints=2,
+    log_every=2,
+    seed=1,
+)
+
+
+class Batch(NamedTuple):
+    target: torch.Tensor
+    index: torch.Tensor
+
+
+class Batches:
+    """Five batches an epoch, each a pure function of (epoch, number)."""
+
+    batches_per_epoch = 5
+
+    def epoch(self, epoch, start=0):
+        for number in range(start, 5):
+            generator = torch.Generator().manual_seed(100 * epoch + number)
+            yield Batch(torch.randn(4, 3, generator=generator), torch.tensor([epoch, number]))
+
+
+class Objective:
+    """Fits a noisy linear map with dropout, so that every source of randomness is used."""
+
+    def __init__(self):
+        torch.manual_seed(0)
+        self.network = nn.Sequential(nn.Linear(3, 8), nn.Dropout(0.5), nn.Linear(8, 3))
+
+    def loss(self, batch, generator):
+        noise = torch.randn(batch.target.shape, generator=generator)
+        return ((self.network(batch.target + noise) - batch.target) ** 2).mean()
+
+
+def fresh(settings=SETTINGS):
+    return Run(Objective(), settings, {"recipe": "abc"})
+
+
+def score(network):
+    return {"score": float(next(network.parameters()).detach().square().mean())}
+
+
+def weights(run):
+    return torch.cat([p.detach().flatten() for p in (*run.network.parameters(), *run.average.network.parameters())])
+
+
+def stop_after(step):
+    calls = []
+
+    def should_stop():
+        calls.append(1)
+        return len(calls) >= step
+
+    return should_stop
+
+
+@pytest.mark.parametrize("killed_after", [1, 4, 7])
+def test_fault_059_a_resumed_run_ends_with_the_same_bits(tmp_path, killed_after):
+    whole = fresh()
+    train(whole, Batches(), tmp_path / "whole", score)
+    with pytest.raises(RetryError, match=f"CD-060 .*stopped at step {killed_after} of 12.*--resume"):
+        train(fresh(), Batches(), tmp_path / "parts", score, should_stop=stop_after(killed_after))
+    resumed = fresh()
+    resumed.restore(checkpoint.complete(tmp_path / "parts" / "checkpoints")[-1])
+    assert resumed.step == killed_after
+    train(resumed, Batches(), tmp_path / "parts", score)
+    assert torch.equal(weights(whole), weights(resumed))
+    keep = lambda rows: [(r["step"], r.get("validation_score")) for r in rows if "validation_score" in r]  # noqa: E731
+    assert keep(read(tmp_path / "whole" / "log.jsonl")) == keep(read(tmp_path / "parts" / "log.jsonl"))
+
+
+def test_validation_steps_and_the_last_step_are_scored(tmp_path):
+    train(fresh(), Batches(), tmp_path, score)
+    assert [row["step"] for row in read(tmp_path / "log.jsonl") if "validation_score" in row] == [4, 8, 12]
+    assert checkpoint.best(checkpoint.complete(tmp_path / "checkpoints")) is not None
+
+
+def test_fault_061_a_loss_that_is_not_finite_stops_and_names_the_batch(tmp_path):
+    class Poisoned(Batches):
+        def epoch(self, epoch, start=0):
+            for batch in super().epoch(epoch, start):
+                bad = batch.index.tolist() == [1, 2]
+                yield batch._replace(target=torch.full((4, 3), float("inf"))) if bad else batch
+
+    run = fresh()
+    with pytest.raises(DataError, match=r"CD-061 training step 8: .*\[1, 2\].* Fix: .*resume"):
+        train(run, Poisoned(), tmp_path, score)
+    assert bool(weights(run).isfinite().all())
+    assert checkpoint.complete(tmp_path / "checkpoints")[-1].step == 6
+
+
+def test_fault_045_a_checkpoint_of_another_recipe_is_refused(tmp_path):
+    run = fresh()
+    run.save(tmp_path, None)
+    other = Run(Objective(), SETTINGS, {"recipe": "xyz"})
+    with pytest.raises(MismatchError, match=r"CD-045 .*recipe: abc -> xyz"):
+        other.restore(checkpoint.complete(tmp_path)[0])
+
+
+def test_the_learning_rate_warms_up_and_falls():
+    rates = [learning_rate(step, SETTINGS) for step in range(1, 13)]
+    cosine = [0.01 + 0.99 * (1 + math.cos(math.pi * step / 12)) / 2 for step in range(1, 13)]
+    expected = [1e-2 * min(1, step / 4) * factor for step, factor in enumerate(cosine, start=1)]
+    assert rates == pytest.approx(expected, rel=1e-12)
+
+
+def test_endless_batches_start_where_they_are_told():
+    stream = endless(Batches(), first_step=13)
+    found = [next(stream).index.tolist() for _ in range(4)]
+    assert found == [[2, 3], [2, 4], [3, 0], [3, 1]]
+
+
+def test_progress_is_reported_every_step(tmp_path):
+    seen = []
+    train(fresh(), Batches(), tmp_path, score, on_step=seen.append)
+    assert [progress.step for progress in seen] == list(range(1, 13))
+    assert [progress.step for progress in seen if progress.validation] == [4, 8, 12]
