@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from climdiff.catalog.files import read
 from climdiff.recipe.load import parse
 
 ROOT = Path(__file__).parents[1]
@@ -32,10 +33,14 @@ def test_every_link_to_a_file_leads_to_one(page):
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
-def test_every_whole_recipe_on_a_page_is_valid(page):
+def test_every_whole_recipe_or_catalog_entry_on_a_page_is_valid(page, tmp_path):
     for block in re.findall(r"```yaml\n(.*?)```", text_of(page), flags=re.DOTALL):
         if block.startswith("name:") and "\ndata:" in block:
             parse(block, where=page.name)
+        if block.startswith("title:") and "\nparts:" in block:
+            entry = tmp_path / "my-data.yaml"
+            entry.write_text(block, encoding="utf-8")
+            read(entry)
 
 
 def test_every_work_the_code_cites_is_in_the_references():
