@@ -1,0 +1,108 @@
+import io
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+
+from climdiff.report import curves
+from climdiff.verification.probabilistic import Reliability
+from climdiff.verification.spectra import Spectrum
+
+
+def spectrum(factor: float, spacing_km: float = 2.0) -> Spectrum:
+    cells = 32 / np.arange(1, 17)
+    truth = cells**2.0
+    return Spectrum(cells, cells * spacing_km, factor * truth, 0.5 * truth, truth, 10)
+
+
+def saved(figure: Figure) -> bytes:
+    stream = io.BytesIO()
+    figure.savefig(stream, format="svg")
+    return stream.getvalue()
+
+
+def line(figure: Figure, axes: int, label: str) -> np.ndarray:
+    found = [artist for artist in figure.axes[axes].lines if artist.get_label() == label]
+    return np.asarray(found[0].get_xydata())
+
+
+def test_a_spectrum_is_shown_beside_its_ratio_to_the_truth() -> None:
+    figure = curves.spectra_figure({"diffusion": spectrum(1.2), "bilinear": spectrum(0.1)}, "mm h-1")
+    assert np.allclose(line(figure, 0, "truth")[:, 1], spectrum(1).truth)
+    assert np.allclose(line(figure, 1, "diffusion")[:, 1], 1.2)
+    assert "(mm h⁻¹)²" in figure.axes[0].get_ylabel()
+    assert saved(figure)
+
+
+def test_long_waves_are_on_the_left_and_kilometres_on_top() -> None:
+    figure = curves.spectra_figure({"diffusion": spectrum(1.0)})
+    assert figure.axes[1].get_xlim() == (32, 2)
+    (top,) = figure.axes[0].child_axes
+    saved(figure)
+    assert [text.get_text() for text in top.get_xticklabels()] == ["4", "8", "16", "32", "64"]
+
+
+def test_a_grid_without_lengths_has_no_kilometres() -> None:
+    assert not curves.spectra_figure({"diffusion": spectrum(1.0, np.nan)}).axes[0].child_axes
+
+
+def test_power_of_zero_is_left_out() -> None:
+    assert np.isnan(line(curves.spectra_figure({"bilinear": spectrum(0.0)}), 0, "bilinear")[:, 1]).all()
+
+
+def test_a_flat_rank_histogram_has_the_height_one_for_shares_and_counts() -> None:
+    figure = curves.rank_histogram_figure({"diffusion": np.full(17, 1 / 17), "analogs": np.full(5, 200)})
+    heights = [[bar.get_height() for bar in axes.patches] for axes in figure.axes]
+    assert np.allclose(heights[0], 1) and np.allclose(heights[1], 1)
+    assert [axes.get_title(loc="left") for axes in figure.axes] == ["diffusion", "analogs"]
+
+
+def test_reliability_shows_frequency_and_how_often_a_probability_was_given() -> None:
+    probability = np.linspace(0, 1, 5)
+    weight, frequency = np.array([0.6, 0.2, 0.1, 0.1, 0.0]), np.array([0.1, 0.2, 0.5, 0.8, np.nan])
+    figure = curves.reliability_figure({"diffusion": Reliability(probability, weight, frequency)}, "pr ≥ 1 mm day⁻¹")
+    assert np.array_equal(line(figure, 0, "diffusion")[:, 1], frequency, equal_nan=True)
+    assert np.isnan(line(figure, 1, "diffusion")[-1, 1])
+    assert figure.axes[0].get_title(loc="left") == "pr ≥ 1 mm day⁻¹"
+    assert saved(figure)
+
+
+def test_the_best_validation_score_is_named() -> None:
+    rows = [{"step": step, "loss": 1 / step} for step in range(1, 4000)]
+    rows += [
+        {"step": step, "validation_crps_relative": score} for step, score in ((1000, 0.8), (2000, 0.55), (3000, 0.6))
+    ]
+    figure = curves.loss_figure([*rows, {"event": "resumed"}])
+    assert "0.550 at step 2,000" in figure.axes[1].texts[0].get_text()
+    assert len(figure.axes[0].lines[0].get_xydata()) <= 300
+    assert saved(figure)
+
+
+def test_the_mean_loss_of_a_run_of_steps_is_drawn() -> None:
+    figure = curves.loss_figure([{"step": step, "loss": float(step % 2)} for step in range(1, 3001)])
+    drawn = figure.axes[0].lines[0].get_xydata()
+    assert np.allclose(drawn[:, 1], 0.5)
+
+
+@pytest.mark.parametrize("rows", [[], [{"step": 1, "loss": 0.0}], [{"step": 5, "validation_crps_relative": 0.7}]])
+def test_a_short_log_is_drawn(rows: list[dict[str, float]]) -> None:
+    assert saved(curves.loss_figure(rows))
+
+
+def test_the_best_score_is_the_uppermost_bar() -> None:
+    scores = {
+        "bilinear": {"crps_fair": 0.24},
+        "diffusion": {"crps_fair": 0.138, "crps_fair_interval": (0.12, 0.15)},
+        "unknown": {"crps_fair": None},
+    }
+    figure = curves.score_bars(scores, units="mm h-1")
+    axes = figure.axes[0]
+    assert [text.get_text() for text in axes.get_yticklabels()] == ["bilinear", "diffusion"]
+    assert [bar.get_width() for bar in axes.patches] == [0.24, 0.138]
+    assert [text.get_text() for text in axes.texts] == ["0.240", "0.138"]
+    assert axes.get_xlabel() == "fair CRPS [mm h⁻¹]"
+    assert np.allclose(axes.lines[0].get_xdata(), (0.12, 0.15))
+
+
+def test_a_hostile_name_is_drawn_as_text() -> None:
+    assert saved(curves.score_bars({"$\\frac{\x1b": {"crps_fair": 1.0}}, units="$^"))
