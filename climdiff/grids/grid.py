@@ -14,6 +14,7 @@ import xarray as xr
 from climdiff.errors import DataError, Problem
 from climdiff.grids import coordinates as cf
 from climdiff.grids import projection
+from climdiff.grids.curvilinear import fractional_index
 
 EARTH_RADIUS_KM = 6371.0
 Kind = Literal["latlon", "rotated", "projected", "plain"]
@@ -216,9 +217,17 @@ def to_latlon(grid: Grid) -> tuple[np.ndarray, np.ndarray]:
 
 
 def to_native(grid: Grid, lat: np.ndarray, lon: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return positions (y, x) in the units of the grid's axes of latitude and longitude [degrees]."""
-    if grid.kind == "latlon" or grid.mapping is None:
+    """Return positions (y, x) in the units of the grid's axes of latitude and longitude [degrees].
+
+    On plain axes they are found by the latitude and longitude of the cells, which the grid must have.
+    """
+    if grid.kind == "latlon":
         return lat, lon
+    if grid.mapping is None:
+        known = grid.latlon()
+        assert known is not None
+        row, column = fractional_index(known, lat, lon)
+        return _at(grid.y, row), _at(grid.x, column)
     y, x = projection.from_latlon(grid.mapping, lat, lon)
     y_m, x_m = grid._units_m if grid.kind == "projected" else (1.0, 1.0)
     return y / (y_m or 1.0), x / (x_m or 1.0)
@@ -256,6 +265,12 @@ def _count(size: int, dim: str, axis: str) -> xr.DataArray:
 
 def _step(values: np.ndarray) -> float:
     return float(abs(values[-1] - values[0]) / (values.size - 1)) if values.size > 1 else 1.0
+
+
+def _at(values: np.ndarray, index: np.ndarray) -> np.ndarray:
+    """Return the axis at fractional indices, continued linearly beyond its ends."""
+    below = np.clip(np.floor(index), 0, values.size - 2).astype(np.intp)
+    return values[below] + (index - below) * (values[below + 1] - values[below])
 
 
 def _edges(values: np.ndarray) -> np.ndarray:

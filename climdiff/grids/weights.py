@@ -52,7 +52,7 @@ def make_weights(source: Grid, target: Grid, method: Method) -> Weights:
         what = f"conservative regridding from a {source.kind} to a {target.kind} grid is not possible"
         raise DataError(Problem(20, "regrid", what, "use the bilinear method, or bring both to one coordinate system"))
     latlon = target.latlon()
-    if latlon is None or source.kind == "plain":
+    if latlon is None or source.latlon() is None:
         what = f"how a {source.kind} grid {source.shape} lies on a {target.kind} grid {target.shape} is unknown"
         fix = "give both grids latitude and longitude or a grid mapping, or the same units of y and x"
         raise DataError(Problem(17, "regrid", what, fix))
@@ -75,10 +75,16 @@ def make_weights(source: Grid, target: Grid, method: Method) -> Weights:
 
 def has_same_axes(source: Grid, target: Grid) -> bool:
     """Return whether positions on both grids are numbers of one coordinate system."""
-    if source.kind != target.kind or source.is_counted or target.is_counted:
-        return source.is_counted and target.is_counted and source.shape == target.shape
+    if source.kind != target.kind or source.is_counted != target.is_counted:
+        return False
     if source.kind == "latlon":
         return True
+    if source.kind == "plain" and (flat := target.latlon()) is not None and source.latlon() is not None:
+        y, x = to_native(source, *flat)
+        dy, dx = source.spacing
+        return bool(np.abs(y - target.y[:, None]).max() < dy / 2 and np.abs(x - target.x).max() < dx / 2)
+    if source.is_counted:
+        return source.shape == target.shape
     units = [tuple(str(grid.axis(axis).attrs.get("units")) for axis in ("y", "x")) for grid in (source, target)]
     return source.mapping_key == target.mapping_key and (source.kind == "rotated" or units[0] == units[1])
 
