@@ -35,7 +35,7 @@ class Standardize:
         return xr.Dataset({"count": count, "mean": mean, "std": std})
 
     def merge(self, first: xr.Dataset, second: xr.Dataset) -> xr.Dataset:
-        """Return the statistics of two blocks together (Chan et al., 1983, eqs. 2.1a and 2.1b)."""
+        """Return the statistics of two blocks together (the pairwise update of Chan et al., 1983)."""
         count = first["count"] + second["count"]
         there = count.where(count > 0)
         shift = (second["mean"] - first["mean"]).fillna(0.0)
