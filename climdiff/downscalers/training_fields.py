@@ -1,0 +1,60 @@
+"""Fine training fields chosen by position, read a few at a time: the members of climatology and analogs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import xarray as xr
+
+from climdiff.downscalers.contract import realization_coordinate
+from climdiff.errors import DataError, Problem
+from climdiff.grids.grid import Grid
+
+READ_BYTES = 32 * 2**20  # of training fields in memory beside the result
+
+
+def gather(fine: xr.Dataset, chosen: np.ndarray, members: Sequence[int], times: xr.DataArray) -> xr.Dataset:
+    """Return members made of training fields: (realization, time, y, x), float32, at the dates of `times`.
+
+    Every field asked for is read once, in stored order, at most 32 MiB at a time.
+
+    Args:
+        fine: Training fields (time, y, x), lazy.
+        chosen: (realization, time) positions in the training times.
+        members: Member numbers, one per row of `chosen`.
+        times: (time,), the dates the members are for.
+    """
+    grid = Grid.from_dataset(fine, "fine training data")
+    dims = ("time", grid.y_dim, grid.x_dim)
+    variables = {
+        name: _gather(field.transpose(*dims), chosen)
+        for name, field in fine.data_vars.items()
+        if set(dims) == set(field.dims)
+    }
+    return grid.attach(xr.Dataset(variables, {"realization": realization_coordinate(members), "time": times.variable}))
+
+
+def _gather(field: xr.DataArray, chosen: np.ndarray) -> xr.Variable:
+    positions, where = np.unique(chosen, return_inverse=True)
+    where = where.reshape(chosen.shape)
+    values = np.empty((*chosen.shape, *field.shape[1:]), np.float32)
+    step = max(1, READ_BYTES // (field[0].size * 4))
+    for start in range(0, len(positions), step):
+        part = positions[start : start + step]
+        read = field.isel(time=part).values
+        for member, asked in zip(values, where, strict=True):
+            here = (asked >= start) & (asked < start + len(part))
+            member[here] = read[asked[here] - start]
+    return xr.Variable(("realization", *field.dims), values, field.attrs)
+
+
+def check_enough(members: Sequence[int], n_training: int) -> None:
+    """Check that there is a training field for every member number.
+
+    Raises:
+        DataError: CD-033 with the highest member and the number of training times.
+    """
+    if members and max(members) >= n_training:
+        what = f"member {max(members)} asked for, but members are distinct training times and there are {n_training}"
+        raise DataError(Problem(33, "training data", what, f"ask for at most {n_training} members"))
