@@ -38,7 +38,7 @@ def check(subject: str | Entry) -> list[Problem]:
                 continue
             problems += opened.problems
             if part.engine != "synthetic":
-                problems += quality.full(opened.dataset, part, where)
+                problems += quality.full(opened, part, where)
             if "time" in opened.dataset.coords:
                 times.setdefault(subset or "", {})[part_name] = opened.dataset["time"]
     problems += _unpaired(entry, times)

@@ -69,7 +69,7 @@ def open_part(reference: str, subset: str | None = None, options: Mapping[str, A
     opened = open_unchecked(entry, part_name, chosen, options)
     problems = list(opened.problems)
     if entry.parts[part_name].engine != "synthetic":
-        problems += quality.quick(opened.dataset, entry.parts[part_name], place(reference, chosen))
+        problems += quality.quick(opened, entry.parts[part_name], place(reference, chosen))
     if problems:
         raise DataError(*problems)
     return opened.dataset
@@ -80,7 +80,7 @@ def open_unchecked(
 ) -> opening.Opened:
     """Return what of a part can be opened, and the problems of the rest, without looking at values."""
     if entry.parts[part_name].engine == "synthetic":
-        return opening.Opened(World.from_options(options).open(part_name), ())
+        return opening.Opened(World.from_options(options).open(part_name))
     if options:
         what = f"options {', '.join(sorted(options))} given, but only the embedded world has options"
         raise RecipeError(Problem(37, f"{entry.name}/{part_name}", what, "remove data.options"))

@@ -105,8 +105,9 @@ def _not_yaml(path: Path, error: Exception) -> Problem:
 def _problem(path: Path, error: Mapping[str, Any]) -> Problem:
     where = ".".join(str(key) for key in error["loc"])
     if error["type"] != "extra_forbidden":
-        what = f"{where}: {error['msg']}" if where else error["msg"]
-        return Problem(37, str(path), f"{what[0].lower()}{what[1:]}", "correct this key")
+        message = error["msg"].removeprefix("Value error, ")
+        what = f"{where or 'entry'}: {message[0].lower()}{message[1:]}"
+        return Problem(37, str(path), what, "correct this key")
     known = list(_keys_at(error["loc"]))
     near = get_close_matches(str(error["loc"][-1]), known, n=1)
     fix = f"did you mean {near[0]!r}" if near else f"use only {', '.join(known)}"

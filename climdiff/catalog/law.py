@@ -30,6 +30,7 @@ _UPSLOPE_GAIN, _UPSLOPE_WIND = 1.8, 0.08  # [1], [m/s]
 _UPSLOPE_MEAN = sinh(_UPSLOPE_GAIN) / _UPSLOPE_GAIN  # of exp(a t), t uniform in [-1, 1]: slopes leave the mean
 _DRY_MEAN, _DRY_POWER, _DRY_WARMING = 2.5, 0.75, 0.05  # [mm/day], [1], [1/K]
 TEMPERATURE_SPREAD, RAIN_COOLING = 0.8, -0.4  # [K], correlation of g and temperature
+_BEYOND_ANY_RAIN = 1e6  # times the Weibull scale, exceeded with probability 0 in float64
 _LARGEST_G = 4.5  # exceeded with probability 3.4e-6; keeps the heaviest rain physical
 
 
@@ -70,7 +71,7 @@ class Conditional:
 
     def exceedance(self, threshold: float) -> np.ndarray:
         """Return P(pr > threshold [mm/day]) [1], closed form."""
-        ratio = threshold / np.maximum(self._scale(), np.finfo(float).tiny)
+        ratio = np.minimum(threshold / np.maximum(self._scale(), np.finfo(float).tiny), _BEYOND_ANY_RAIN)
         return self.probability * np.exp(-(ratio**WEIBULL_SHAPE))
 
     def _scale(self) -> np.ndarray:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +23,14 @@ _LAZILY: dict[str, Any] = {"chunks": None, "cache": False, "decode_timedelta": F
 
 @dataclass(frozen=True, eq=False)
 class Opened:
-    """A lazy data set with what could be opened, and the problems of the rest."""
+    """A lazy data set with what could be opened, and the problems of the rest.
+
+    `conversions` has (scale, offset) from values in the (first) file to ours, per variable.
+    """
 
     dataset: xr.Dataset
-    problems: tuple[Problem, ...]
+    problems: tuple[Problem, ...] = ()
+    conversions: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,7 +55,7 @@ def open_files(entry: Entry, part_name: str, subset: str | None) -> Opened:
     has_time = "time" in files[0].content.dims
     times, order = _times(files) if has_time else (None, None)
     grid = _grid(entry, part, files, subset, problems)
-    variables = {}
+    variables, conversions = {}, {}
     dims = (*(("time",) if has_time else ()), files[0].y_dim, files[0].x_dim)
     for name, variable in part.variables.items():
         sources = [_source(name, variable, file, dims, problems) for file in files]
@@ -59,11 +64,12 @@ def open_files(entry: Entry, part_name: str, subset: str | None) -> Opened:
             lazy = lazy_variable(found, dims, order)
             lazy.attrs = _attributes(variable, found[0].variable)
             variables[name] = lazy
+            conversions[name] = (found[0].scale, found[0].offset)
     dataset = xr.Dataset(variables, attrs={"title": entry.title, "licence": entry.licence, "source": entry.source})
     if times is not None:
         dataset = dataset.assign_coords(time=times)
         dataset = dataset.assign_coords(_auxiliary(part, files, order, problems))
-    return Opened(grid.attach(dataset) if grid is not None else dataset, tuple(problems))
+    return Opened(grid.attach(dataset) if grid is not None else dataset, tuple(problems), conversions)
 
 
 def _read_headers(part: Part, urlpath: str, where: str) -> list[_File]:
@@ -83,6 +89,10 @@ def _read_headers(part: Part, urlpath: str, where: str) -> list[_File]:
             problems.append(problem)
     if problems:
         raise DataError(*problems)
+    if len(files) > 1 and not all("time" in file.content.dims for file in files):
+        alone = next(file.where for file in files if "time" not in file.content.dims)
+        what = f"has no dimension 'time', so it cannot follow the {len(files) - 1} other files of {urlpath}"
+        raise DataError(Problem(36, alone, what, "rename its time dimension to time in the entry, or name one file"))
     return files
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import log
 
 from climdiff.catalog.units import conversion
 
@@ -39,9 +40,9 @@ GATES: Mapping[str, Gate] = {
     "surface_altitude": Gate("m", (-500.0, 6500.0), (-450.0, 9000.0)),
     "land_area_fraction": Gate("1", (0.0, 1.0), (0.0, 1.0)),
 }
-# What a number may have been multiplied by, and what it may have been added, by mistake.
+# What numbers may have been multiplied by, or added, by mistake.
 _FACTORS = {"86 400": 86400.0, "3 600": 3600.0, "24": 24.0, "1 000": 1000.0, "100": 100.0, "86 400 000": 8.64e7}
-_OFFSETS = {"273.15": 273.15}
+_OFFSET = 273.15
 
 
 def implausible(standard_name: str, units: str, mean: float, high: float) -> str | None:
@@ -63,12 +64,13 @@ def implausible(standard_name: str, units: str, mean: float, high: float) -> str
 
 
 def _suspicion(gate: Gate, mean: float, high: float) -> str:
+    """Return the slip that would bring the numbers inside, the percentile nearest to the middle of its range."""
+    slips = {}
     for name, factor in _FACTORS.items():
-        for power, verb in ((factor, "too small"), (1.0 / factor, "too large")):
-            if gate.passes(mean * power, high * power):
-                return f"; looks like a factor {name} {verb}"
-    for name, offset in _OFFSETS.items():
-        for shift, verb in ((offset, "too small"), (-offset, "too large")):
-            if gate.passes(mean + shift, high + shift):
-                return f"; looks like {name} {verb}"
-    return ""
+        slips[f"a factor {name} too small"] = mean * factor, high * factor
+        slips[f"a factor {name} too large"] = mean / factor, high / factor
+    slips[f"{_OFFSET} too small"] = mean + _OFFSET, high + _OFFSET
+    slips[f"{_OFFSET} too large"] = mean - _OFFSET, high - _OFFSET
+    middle = log(max(gate.high[0], 1e-3 * gate.high[1]) * gate.high[1]) / 2.0
+    inside = {name: abs(log(pair[1]) - middle) for name, pair in slips.items() if gate.passes(*pair) and pair[1] > 0}
+    return f"; looks like {min(inside, key=lambda name: inside[name])}" if inside else ""

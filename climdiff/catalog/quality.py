@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from climdiff.catalog.opening import Opened
 from climdiff.catalog.plausibility import implausible
 from climdiff.catalog.schema import Part, Variable
 from climdiff.errors import Problem
@@ -23,22 +24,24 @@ _TAIL = 3
 _LISTED = 5
 
 
-def quick(dataset: xr.Dataset, part: Part, where: str) -> list[Problem]:
+def quick(opened: Opened, part: Part, where: str) -> list[Problem]:
     """Return what is wrong with the times, and with a few fields spread over them."""
+    dataset = opened.dataset
     problems = time_problems(dataset, part, where)
     for name, variable in part.variables.items():
         if name in dataset:
-            scan = scan_fields(dataset[name], _sample(dataset[name]))
+            scan = scan_fields(dataset[name], _sample(dataset[name]), opened.conversions[name])
             problems += value_problems(name, variable, scan, where)
     return problems
 
 
-def full(dataset: xr.Dataset, part: Part, where: str) -> list[Problem]:
+def full(opened: Opened, part: Part, where: str) -> list[Problem]:
     """Return everything wrong with times and values, read in blocks of at most 16 MB."""
+    dataset = opened.dataset
     problems = time_problems(dataset, part, where) + gap_problems(dataset, part, where)
     for name, variable in part.variables.items():
         if name in dataset:
-            scan = scan_fields(dataset[name], _blocks(dataset[name]))
+            scan = scan_fields(dataset[name], _blocks(dataset[name]), opened.conversions[name])
             problems += value_problems(name, variable, scan, where) + scan.missing_problems(name, where)
     return problems
 
@@ -131,8 +134,13 @@ class Scan:
         return problems
 
 
-def scan_fields(values: xr.DataArray, blocks: Iterable[xr.DataArray]) -> Scan:
-    """Return what a pass over `blocks` of a variable finds, one block in memory at a time."""
+def scan_fields(
+    values: xr.DataArray, blocks: Iterable[xr.DataArray], conversion: tuple[float, float] = (1.0, 0.0)
+) -> Scan:
+    """Return what a pass over `blocks` of a variable finds, one block in memory at a time.
+
+    `conversion` is (scale, offset) from values in the file, which is where sentinels are looked for.
+    """
     scan = Scan()
     stride = max(1, int(np.ceil(values.size / _QUANTILE_SAMPLE)))
     mask: np.ndarray | None = None
@@ -149,7 +157,7 @@ def scan_fields(values: xr.DataArray, blocks: Iterable[xr.DataArray]) -> Scan:
             scan.smallest = min(scan.smallest, float(finite.min()))
             scan.largest = max(scan.largest, float(finite.max()))
             scan.sample.append(finite[:: min(stride, finite.size)])
-            _count_sentinels(scan, finite)
+            _count_sentinels(scan, finite, *conversion)
         labels = [str(time) for time in block["time"].values] if "time" in block.dims else ["the only field"]
         for label, gone in zip(labels, is_missing, strict=True):
             if gone.all():
@@ -162,9 +170,10 @@ def scan_fields(values: xr.DataArray, blocks: Iterable[xr.DataArray]) -> Scan:
     return scan
 
 
-def _count_sentinels(scan: Scan, finite: np.ndarray) -> None:
-    counts = {f"{sentinel:g}": int((finite == sentinel).sum()) for sentinel in _SENTINELS}
-    counts["beyond 1e15"] = int((np.abs(finite) > _HUGE).sum())
+def _count_sentinels(scan: Scan, finite: np.ndarray, scale: float, offset: float) -> None:
+    ours = {f"{sentinel:g}": np.float32(sentinel * scale + offset) for sentinel in _SENTINELS}
+    counts = {name: int((finite == sentinel).sum()) for name, sentinel in ours.items()}
+    counts["beyond 1e15"] = int((np.abs(finite - offset) > _HUGE * abs(scale)).sum())
     for name, count in counts.items():
         if count:
             scan.sentinels[name] = scan.sentinels.get(name, 0) + count

@@ -200,6 +200,8 @@ def _coordinates(land: Landscape, part: str) -> dict[str, xr.Variable]:
 
 
 def _day(date: str) -> int:
+    if not isinstance(date, str):
+        raise ValueError(f"{date!r} is not a text")
     return int(np.datetime64(date, "D").astype(np.int64))
 
 
@@ -215,8 +217,8 @@ def _problems(world: World) -> Iterator[Problem]:
     if not _is_integer(world.seed) or not 0 <= world.seed < 2**63:
         yield Problem(37, WHERE, f"seed is {world.seed!r}, expected an integer in 0 to 2**63 - 1", "set seed: 0")
     largest = 2.0 * (_HIGHEST_LATITUDE - CENTER_LATITUDE) * KM_PER_DEGREE / max(sides)
-    if not 0.1 <= world.spacing_km <= largest:
-        what = f"spacing_km is {world.spacing_km}, expected 0.1 to {largest:.1f} for {max(sides)} cells"
+    if not isinstance(world.spacing_km, int | float) or not 0.1 <= world.spacing_km <= largest:
+        what = f"spacing_km is {world.spacing_km!r}, expected 0.1 to {largest:.1f} for {max(sides)} cells"
         yield Problem(17, WHERE, what, f"set spacing_km: {min(12.0, largest):.1f}")
     try:
         n_days = _day(world.end) - _day(world.start) + 1
