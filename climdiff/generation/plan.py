@@ -12,9 +12,11 @@ from typing import overload
 
 from climdiff.errors import Problem, RecipeError
 
-_FIELDS_TARGET = 4 * 1024 * 1024
+_CHUNK_TARGET = 4 * 1024 * 1024
 """Values in one chunk that readers and object stores like: 16 MiB of float32 [zarr performance guide]."""
 _MEMBERS_TARGET = 16
+_FIELDS_PER_UNIT = 128
+"""Fields in one unit at most: about a minute of sampling small fields on a laptop, which is what a kill can cost."""
 
 
 @dataclass(frozen=True)
@@ -113,11 +115,11 @@ class Units(Sequence[Unit]):
 
 
 def suggest_sizes(n_times: int, n_members: int, n_cells: int) -> tuple[int, int]:
-    """Return (times, members) per unit that make chunks of about 16 MiB, members first.
+    """Return (times, members) per unit that make chunks of at most 16 MiB and 128 fields, members first.
 
     `n_cells` is the size of one field of the target grid.
     """
-    fields = max(1, _FIELDS_TARGET // n_cells)
+    fields = min(max(1, _CHUNK_TARGET // n_cells), _FIELDS_PER_UNIT)
     members = min(n_members, fields, _MEMBERS_TARGET)
     return min(n_times, max(1, fields // members)), members
 

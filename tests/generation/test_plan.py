@@ -90,8 +90,9 @@ def test_an_empty_plan_is_refused() -> None:
         Plan(1, 0, 1, 1)
 
 
-def test_suggested_chunks_hold_about_16_mebibytes_and_members_first() -> None:
-    assert suggest_sizes(380, 16, 64 * 64) == (64, 16)
+def test_suggested_units_hold_at_most_16_mebibytes_or_128_fields_and_members_first() -> None:
+    assert suggest_sizes(380, 16, 64 * 64) == (8, 16)
     assert suggest_sizes(10, 4, 64 * 64) == (10, 4)
+    assert suggest_sizes(1000, 50, 256 * 256) == (4, 16)
     assert suggest_sizes(1000, 50, 1024 * 1024) == (1, 4)
     assert suggest_sizes(1000, 50, 10**8) == (1, 1)
