@@ -1,0 +1,158 @@
+"""Receipts say that a unit is written and verified: one small JSON file each, without a time stamp, never overwritten.
+
+What is missing of a run is all units less the receipts; there is no progress file that two processes could fight over.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+import os
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from climdiff.errors import OutputError, Problem
+from climdiff.generation.crashpoints import crash_point
+from climdiff.generation.plan import Unit
+
+FOLDER = ".climdiff"
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """The files of a unit, path below the store -> (size in bytes, sha256), and how many members it has."""
+
+    unit: str
+    n_members: int
+    files: Mapping[str, tuple[int, str]]
+
+    def to_json(self) -> bytes:
+        """Return the receipt as it is stored; equal receipts are equal bytes."""
+        files = {path: {"size": size, "sha256": digest} for path, (size, digest) in sorted(self.files.items())}
+        return to_bytes({"unit": self.unit, "members": self.n_members, "files": files})
+
+    @classmethod
+    def from_json(cls, content: bytes) -> Receipt:
+        """Read a stored receipt.
+
+        Raises:
+            ValueError: it is not one.
+        """
+        try:
+            fields = json.loads(content)
+            files = {str(path): (int(entry["size"]), str(entry["sha256"])) for path, entry in fields["files"].items()}
+            return cls(str(fields["unit"]), int(fields["members"]), files)
+        except (KeyError, TypeError, AttributeError) as error:
+            raise ValueError(f"not a receipt: {error}") from error
+
+
+def to_bytes(content: Mapping[str, object]) -> bytes:
+    """Return JSON with sorted keys, the same bytes for the same content."""
+    return (json.dumps(content, sort_keys=True, indent=1) + "\n").encode()
+
+
+def sha256(content: bytes) -> str:
+    """Return the hex digest of some bytes."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def process_name() -> str:
+    """Return a name for the files of this process, by host and process number."""
+    return f"{socket.gethostname()}-{os.getpid()}"
+
+
+def is_abandoned(name: str) -> bool:
+    """Return whether `name`, made by `process_name` on this host, belongs to a process that has ended."""
+    host, _, number = name.rpartition("-")
+    if host != socket.gethostname() or not number.isdigit():
+        return False
+    try:
+        os.kill(int(number), 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        return False
+    return int(number) == os.getpid()
+
+
+def put_file(path: Path, content: bytes, work: Path) -> None:
+    """Put a file in place in one step: written under `work`, flushed to the disk, renamed."""
+    temporary = work / sha256(str(path).encode())[:16]
+    with temporary.open("wb") as stream:
+        stream.write(content)
+        stream.flush()
+        os.fsync(stream.fileno())
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary.replace(path)
+
+
+class Receipts:
+    """The receipts of one store."""
+
+    def __init__(self, store: Path) -> None:
+        self._folder = store / FOLDER / "receipts"
+
+    def path(self, unit: Unit, n_members: int | None = None) -> Path:
+        """Return where the receipt of a unit is; a short last block has a receipt of its own."""
+        return self._folder / f"{unit.name}-n{n_members or unit.n_members:04d}.json"
+
+    def _shorter(self, unit: Unit) -> list[Path]:
+        """Return where the receipts of the same block with fewer members would be, the longest first."""
+        return [self.path(unit, n_members) for n_members in range(unit.n_members - 1, 0, -1)]
+
+    def count(self) -> int:
+        """Return how many receipts there are, in one listing."""
+        return sum(1 for _ in self._folder.iterdir())
+
+    def sample_sizes(self, n_most: int = 100) -> list[int]:
+        """Return the sizes of some finished units [bytes]."""
+        receipts = (_read(path) for path in itertools.islice(self._folder.iterdir(), n_most))
+        return [sum(size for size, _ in receipt.files.values()) for receipt in receipts if receipt is not None]
+
+    def find(self, unit: Unit) -> Receipt | None:
+        """Return the receipt of a unit, None if there is none or it is damaged."""
+        return _read(self.path(unit))
+
+    def find_shorter(self, unit: Unit) -> Receipt | None:
+        """Return the receipt of the same block when it had fewer members, the one with most of them."""
+        found = (_read(path) for path in self._shorter(unit))
+        return next((receipt for receipt in found if receipt is not None), None)
+
+    def add(self, unit: Unit, receipt: Receipt, work: Path) -> None:
+        """Leave a receipt, whole or not at all; if another process was faster, both must say the same.
+
+        Receipts of the same block with fewer members go first: their files have been replaced by now.
+
+        Raises:
+            OutputError: CD-068, another process left a different receipt.
+        """
+        path, content = self.path(unit), receipt.to_json()
+        for shorter in self._shorter(unit):
+            shorter.unlink(missing_ok=True)
+        temporary = work / f"{path.name}.receipt"
+        temporary.write_bytes(content)
+        try:
+            crash_point("before-receipt")
+            os.link(temporary, path)
+        except FileExistsError:
+            if path.read_bytes() != content:
+                what = "two processes made different values for this unit"
+                fix = "run with the same thread count and package versions everywhere, then generate with repair"
+                raise OutputError(Problem(68, str(path), what, fix)) from None
+        finally:
+            temporary.unlink(missing_ok=True)
+        crash_point("after-receipt")
+
+    def withdraw(self, unit: Unit) -> None:
+        """Remove the receipt of a unit whose files turned out to be damaged."""
+        self.path(unit).unlink(missing_ok=True)
+
+
+def _read(path: Path) -> Receipt | None:
+    try:
+        return Receipt.from_json(path.read_bytes())
+    except (FileNotFoundError, ValueError):
+        return None

@@ -1,0 +1,80 @@
+"""A receipt is whole or absent, always the same bytes, and never overwritten."""
+
+from __future__ import annotations
+
+import os
+import socket
+from pathlib import Path
+
+import pytest
+
+from climdiff.errors import OutputError
+from climdiff.generation.plan import Plan
+from climdiff.generation.receipts import FOLDER, Receipt, Receipts, is_abandoned, process_name, put_file, sha256
+
+UNIT = Plan(7, 4, 3, 4).unit(1)
+
+
+@pytest.fixture
+def receipts(tmp_path: Path) -> Receipts:
+    (tmp_path / FOLDER / "receipts").mkdir(parents=True)
+    return Receipts(tmp_path)
+
+
+def receipt(content: bytes = b"abc", n_members: int = 4) -> Receipt:
+    return Receipt(UNIT.name, n_members, {"pr/c/0/1/0/0": (len(content), sha256(content))})
+
+
+def test_a_receipt_reads_back_and_names_no_time_and_no_process() -> None:
+    content = receipt().to_json()
+    assert Receipt.from_json(content) == receipt()
+    assert content == (
+        b'{\n "files": {\n  "pr/c/0/1/0/0": {\n   "sha256": '
+        b'"ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",\n   "size": 3\n  }\n },\n'
+        b' "members": 4,\n "unit": "t000001-m0000"\n}\n'
+    )
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"{}", b'{"unit": 1, "members": 2, "files": {"a": 3}}', b"\xff"])
+def test_a_damaged_receipt_counts_as_none(receipts: Receipts, content: bytes) -> None:
+    receipts.path(UNIT).write_bytes(content)
+    assert receipts.find(UNIT) is None
+
+
+def test_the_second_of_two_equal_receipts_says_nothing_and_a_different_one_is_refused(
+    receipts: Receipts, tmp_path: Path
+) -> None:
+    receipts.add(UNIT, receipt(), tmp_path)
+    receipts.add(UNIT, receipt(), tmp_path)
+    with pytest.raises(OutputError, match=r"CD-068 .*t000001-m0000-n0004.json: two processes made different values"):
+        receipts.add(UNIT, receipt(b"abd"), tmp_path)
+    assert receipts.find(UNIT) == receipt() and receipts.count() == 1
+    assert receipts.sample_sizes() == [3]
+    assert [file.name for file in tmp_path.iterdir()] == [FOLDER]
+
+
+def test_a_longer_receipt_takes_the_place_of_shorter_ones(receipts: Receipts, tmp_path: Path) -> None:
+    short = Plan(7, 2, 3, 4).unit(1)
+    receipts.add(short, receipt(n_members=2), tmp_path)
+    assert receipts.find(UNIT) is None and receipts.find_shorter(UNIT) == receipt(n_members=2)
+    receipts.add(UNIT, receipt(), tmp_path)
+    assert receipts.find(short) is None and receipts.find(UNIT) == receipt()
+    receipts.withdraw(UNIT)
+    assert receipts.count() == 0
+
+
+def test_a_file_is_put_in_place_over_an_old_one_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    work = tmp_path / "work"
+    work.mkdir()
+    for content in (b"old", b"new"):
+        put_file(tmp_path / "pr" / "c" / "0", content, work)
+    assert (tmp_path / "pr" / "c" / "0").read_bytes() == b"new" and not list(work.iterdir())
+
+
+def test_only_what_an_ended_process_of_this_host_left_is_abandoned() -> None:
+    child = os.posix_spawn("/bin/true", ["true"], {})
+    os.waitpid(child, 0)
+    host = socket.gethostname()
+    assert is_abandoned(f"{host}-{child}") and is_abandoned(process_name())
+    assert not is_abandoned(f"{host}-{os.getppid()}")
+    assert not is_abandoned(f"another-{child}") and not is_abandoned("photos") and not is_abandoned(f"{host}-x")
