@@ -59,23 +59,23 @@ def ensemble_maps(
         time: a value of the time coordinate, present in all three.
         members: how many members are shown: the first ones, not the best ones.
 
-    All panels share one scale, except the spread (standard deviation with ddof 1) which has its own.
+    All panels share one scale, except the spread (standard deviation with ddof 1) which has its own; one member has no
+    spread and no such panel.
     """
     fine_grid, coarse_grid = grids
-    drawn_members = in_readable_units(ensemble[variable].sel(time=time).load())
+    drawn_members = in_readable_units(ensemble[variable].sel(time=time).transpose("realization", ...).load())
     true_field = in_readable_units(truth[variable].sel(time=time).load())
     fields = {"truth": (true_field, fine_grid)}
     if variable in coarse:
         fields = {"coarse input": (in_readable_units(coarse[variable].sel(time=time).load()), coarse_grid), **fields}
-    mean = drawn_members.mean("realization", keep_attrs=True).assign_attrs(true_field.attrs)
-    spread = drawn_members.std("realization", ddof=1, keep_attrs=True).assign_attrs(true_field.attrs)
+    mean = drawn_members.mean("realization").assign_attrs(true_field.attrs)
     fields["ensemble mean"] = (mean, fine_grid)
     shown = drawn_members.isel(realization=slice(members))
     scale = value_scale([true_field, *(field for field, _ in fields.values()), *shown])
-    panels = [
-        Panel(title, values.assign_attrs(true_field.attrs), grid, scale) for title, (values, grid) in fields.items()
-    ]
-    panels.append(Panel("ensemble spread", spread, fine_grid, spread_scale(spread)))
+    panels = [Panel(name, field.assign_attrs(true_field.attrs), grid, scale) for name, (field, grid) in fields.items()]
+    if drawn_members.sizes["realization"] > 1:
+        spread = drawn_members.std("realization", ddof=1).assign_attrs(true_field.attrs)
+        panels.append(Panel("ensemble spread", spread, fine_grid, spread_scale(spread)))
     columns = len(panels)
     numbers = shown["realization"].values if "realization" in shown.coords else range(shown.sizes["realization"])
     panels += [Panel(f"member {n}", field, fine_grid, scale) for n, field in zip(numbers, shown, strict=True)]

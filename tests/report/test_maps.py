@@ -82,6 +82,11 @@ def test_a_coarse_input_without_the_variable_is_left_out(rain_world: World) -> N
     assert titles(figure) == ["truth", "ensemble mean", "ensemble spread", *(f"member {n}" for n in range(4))]
 
 
+def test_one_member_has_no_spread(rain_world: World) -> None:
+    truth, coarse, ensemble = rain_world("plain", members=1)
+    assert titles(drawn_maps(truth, coarse, ensemble)) == ["coarse input", "truth", "ensemble mean", "member 0"]
+
+
 def test_dimensions_in_another_order_are_drawn_the_right_way_up(rain_world: World) -> None:
     truth, coarse, ensemble = rain_world("latlon")
     turned = drawn_maps(truth.transpose("lon", "time", "lat"), coarse, ensemble)
