@@ -111,14 +111,13 @@ def reliability_figure(curves: Mapping[str, Reliability], event: str) -> Figure:
     return figure
 
 
-def loss_figure(
-    rows: Sequence[Mapping[str, Any]], loss: str = "loss", validation: str = "validation_crps_relative"
-) -> Figure:
+def loss_figure(rows: Sequence[Mapping[str, Any]], loss: str = "loss", validation: str = "validation_score") -> Figure:
     """Return training loss and validation score against step.
 
     Args:
         rows: the log; each has `step`, and `loss` or `validation` or both. Other rows are passed over.
-        validation: key of the validation ensemble's fair CRPS over the mean absolute error of bilinear interpolation.
+        validation: key of the score that chose the checkpoint: fair CRPS of a small ensemble over the mean absolute
+            error of bilinear interpolation.
     """
     steps, losses = _column(rows, loss)
     checked, scores = _column(rows, validation)
@@ -134,7 +133,7 @@ def loss_figure(
                 upper.yaxis.set_minor_formatter(
                     FuncFormatter(lambda value, _: f"{value:g}" if f"{value:e}"[0] in "25" else "")
                 )
-        if checked.size:
+        if np.isfinite(scores).any():
             best = int(np.nanargmin(scores))
             lower.plot(checked, scores, color="#0072B2", marker="o", markersize=2.5)
             lower.plot(checked[best], scores[best], "o", markersize=6, markerfacecolor="none", color="#D55E00")
@@ -232,7 +231,7 @@ def _column(rows: Sequence[Mapping[str, Any]], key: str) -> tuple[np.ndarray, np
 
 def _thin(steps: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Return mean, 10th and 90th percentile of `values` in runs of steps, and the middle step of each run."""
-    n_runs = min(_MOST_POINTS, max(1, -(-steps.size // 5)))
+    n_runs = min(_MOST_POINTS, steps.size)
     runs = np.array_split(np.arange(steps.size), n_runs)
     low, high = (np.asarray([np.quantile(values[run], level) for run in runs]) for level in (0.1, 0.9))
     return np.asarray([values[run].mean() for run in runs]), low, high, np.asarray([steps[run].mean() for run in runs])

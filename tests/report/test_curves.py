@@ -69,9 +69,7 @@ def test_reliability_shows_frequency_and_how_often_a_probability_was_given() -> 
 
 def test_the_best_validation_score_is_named() -> None:
     rows = [{"step": step, "loss": 1 / step} for step in range(1, 4000)]
-    rows += [
-        {"step": step, "validation_crps_relative": score} for step, score in ((1000, 0.8), (2000, 0.55), (3000, 0.6))
-    ]
+    rows += [{"step": step, "validation_score": score} for step, score in ((1000, 0.8), (2000, 0.55), (3000, 0.6))]
     figure = curves.loss_figure([*rows, {"event": "resumed"}])
     assert "0.550 at step 2,000" in figure.axes[1].texts[0].get_text()
     assert len(figure.axes[0].lines[0].get_xydata()) <= 300
@@ -79,12 +77,15 @@ def test_the_best_validation_score_is_named() -> None:
 
 
 def test_the_mean_loss_of_a_run_of_steps_is_drawn() -> None:
-    figure = curves.loss_figure([{"step": step, "loss": float(step % 2)} for step in range(1, 3001)])
+    figure = curves.loss_figure([{"step": step, "loss": float(step % 2)} for step in range(1, 6001)])
     drawn = figure.axes[0].lines[0].get_xydata()
     assert np.allclose(drawn[:, 1], 0.5)
 
 
-@pytest.mark.parametrize("rows", [[], [{"step": 1, "loss": 0.0}], [{"step": 5, "validation_crps_relative": 0.7}]])
+@pytest.mark.parametrize(
+    "rows",
+    [[], [{"step": 1, "loss": 0.0}], [{"step": 5, "validation_score": 0.7}], [{"step": 5, "validation_score": np.nan}]],
+)
 def test_a_short_log_is_drawn(rows: list[dict[str, float]]) -> None:
     assert saved(curves.loss_figure(rows))
 
