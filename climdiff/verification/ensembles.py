@@ -6,6 +6,7 @@ order of dimensions and times and the direction of an axis are made those of the
 
 from __future__ import annotations
 
+import math
 from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
 
@@ -23,20 +24,31 @@ LISTED = 5  # times named in an error
 
 @dataclass(frozen=True)
 class Match:
-    """One variable: `forecast` (realization, time, ...) and `truth` (time, ...) on the same times and cells, lazy."""
+    """One variable of forecast and truth on the same times and cells, as lazy as it was given.
+
+    `realization` is None for a deterministic forecast. Dimensions stay in the order they are stored in until a block is
+    in memory: a lazy array turned around is read cell by cell.
+    """
 
     forecast: xr.DataArray
     truth: xr.DataArray
+    realization: Hashable | None
+    time: Hashable
 
     @property
     def n_members(self) -> int:
         """Number of members; a deterministic forecast has one."""
-        return int(self.forecast.sizes[self.forecast.dims[0]])
+        return 1 if self.realization is None else int(self.forecast.sizes[self.realization])
 
     @property
     def times(self) -> xr.DataArray:
         """The time coordinate of the truth."""
-        return self.truth[self.truth.dims[0]]
+        return self.truth[self.time]
+
+    @property
+    def cells(self) -> dict[Hashable, int]:
+        """The horizontal dimensions, in the order of the truth, and their sizes."""
+        return {dim: size for dim, size in self.truth.sizes.items() if dim != self.time}
 
     def blocks(self) -> Iterator[tuple[slice, np.ndarray, np.ndarray]]:
         """Yield (slice of times, members (realization, time, ...), truth (time, ...)), in memory, of one float type.
@@ -46,20 +58,23 @@ class Match:
         """
         both = (self.forecast.dtype, self.truth.dtype)
         dtype = np.float32 if any(d.kind == "f" and d.itemsize <= 4 for d in both) else np.float64
-        time = self.truth.dims[0]
-        n_times = self.truth.sizes[time]
-        per_time = self.n_members * np.dtype(dtype).itemsize * self.truth[:1].size
+        n_times = self.times.size
+        per_time = self.n_members * np.dtype(dtype).itemsize * math.prod(self.cells.values())
         length = max(1, BLOCK_BYTES // max(per_time, 1))
-        chunk = self._chunk_length(time)
+        chunk = self._chunk_length()
         length = length - length % chunk if length > chunk else length
         for start in range(0, n_times, length):
             span = slice(start, min(start + length, n_times))
-            members = np.ascontiguousarray(self.forecast.isel({time: span}).values, dtype)
-            yield span, members, np.ascontiguousarray(self.truth.isel({time: span}).values, dtype)
+            members = self.forecast.isel({self.time: span}).compute()
+            members = members.expand_dims("realization") if self.realization is None else members
+            members = members.transpose(self.realization or "realization", self.time, *self.cells)
+            truth = self.truth.isel({self.time: span}).compute().transpose(self.time, *self.cells)
+            yield span, np.ascontiguousarray(members.values, dtype), np.ascontiguousarray(truth.values, dtype)
 
-    def _chunk_length(self, time: Hashable) -> int:
+    def _chunk_length(self) -> int:
         """Return how many times the stored or dask chunks of the forecast hold."""
-        chunks = self.forecast.chunksizes.get(time) or self.forecast.encoding.get("preferred_chunks", {}).get(time, 1)
+        stored = self.forecast.encoding.get("preferred_chunks", {}).get(self.time, 1)
+        chunks = self.forecast.chunksizes.get(self.time, stored)
         return int(chunks[0] if isinstance(chunks, tuple) else chunks)
 
 
@@ -147,11 +162,7 @@ def _match_one(forecast: xr.DataArray, truth: xr.DataArray, where: tuple[str, st
         fix = "select or rename dimensions; mark members with standard_name 'realization'"
         raise DataError(Problem(36, where[0], what, fix))
     problems = _unit_problems(forecast, truth, where[0])
-    if realization is None:
-        realization = "realization"
-        forecast = forecast.expand_dims(realization)
-    truth = truth.transpose(time, *cells)
-    forecast = _turned(forecast.transpose(realization, time, *cells), truth, cells)
+    forecast = _turned(forecast, truth, cells)
     try:
         forecast, truth = _same_times(forecast, truth, time, where)
     except DataError as error:
@@ -159,7 +170,7 @@ def _match_one(forecast: xr.DataArray, truth: xr.DataArray, where: tuple[str, st
     problems += _grid_problems(forecast, truth, cells, where[0])
     if problems:
         raise DataError(*problems)
-    return Match(forecast, truth)
+    return Match(forecast, truth, realization, time)
 
 
 def _unit_problems(forecast: xr.DataArray, truth: xr.DataArray, where: str) -> list[Problem]:

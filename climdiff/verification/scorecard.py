@@ -113,13 +113,12 @@ def scorecard(
 
 def _cell_weights(pair: Match, area: xr.DataArray | None) -> np.ndarray:
     """Return the weight of every cell of the truth, without time."""
-    one = pair.truth[0]
     if area is None:
-        return np.ones(one.shape)
-    if set(area.dims) != set(one.dims) or any(area.sizes[dim] != one.sizes[dim] for dim in one.dims):
-        what = f"area has sizes {dict(area.sizes)}, variable '{one.name}' has {dict(one.sizes)}"
+        return np.ones(tuple(pair.cells.values()))
+    if dict(area.sizes) != pair.cells:
+        what = f"area has sizes {dict(area.sizes)}, variable '{pair.truth.name}' has {pair.cells}"
         raise DataError(Problem(21, "area", what, "give the area of the cells of the truth"))
-    weights = np.asarray(area.transpose(*one.dims).values, np.float64)
+    weights = np.asarray(area.transpose(*pair.cells).values, np.float64)
     if not (np.isfinite(weights).all() and (weights >= 0).all() and weights.any()):
         raise DataError(Problem(33, "area", "area is negative, missing or zero everywhere", "give weights >= 0"))
     return weights
@@ -211,7 +210,6 @@ def _finish(pair: Match, sums: Sums, crps: np.ndarray, weight: np.ndarray, spaci
         scalars[f"wet_fraction_truth@{threshold}"] = wet_truth
     scalars |= {"n_members": n_members, "n_times": len(crps)}
     powers = sums.get("spectrum")
-    shape = (int(pair.truth.shape[-2]), int(pair.truth.shape[-1]))
     return VariableScores(
         units=str(pair.truth.attrs.get("units", "")),
         scalars=scalars,
@@ -220,7 +218,7 @@ def _finish(pair: Match, sums: Sums, crps: np.ndarray, weight: np.ndarray, spaci
         weight=weight,
         rank_histogram=probabilistic.rank_histogram(sums["ranks"]["table"]),
         reliability={float(t): probabilistic.reliability(table) for t, table in sums["events"].items()},
-        spectrum=spectra.spectrum(powers, shape, spacing_km) if powers else None,
+        spectrum=spectra.spectrum(powers, min(pair.cells.values()), spacing_km) if powers else None,
     )
 
 

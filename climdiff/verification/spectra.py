@@ -16,14 +16,12 @@ import numpy as np
 MIN_CELLS = 8  # fewer cells give fewer than 4 rings, which is no spectrum
 
 
-def n_rings(shape: tuple[int, int]) -> int:
-    """Return the number of rings of wavenumbers of a field (y, x): half its shorter side."""
-    return min(shape) // 2
+def wavelengths(side: int) -> np.ndarray:
+    """Return the wavelength at the middle of every ring of wavenumbers [cells]: side, side / 2, ... down to 2 cells.
 
-
-def wavelengths(shape: tuple[int, int]) -> np.ndarray:
-    """Return the wavelength at the middle of every ring [cells], longest first: shorter side / (1, 2, ...)."""
-    return min(shape) / np.arange(1, n_rings(shape) + 1)
+    `side` is the shorter side of the field [cells].
+    """
+    return side / np.arange(1, side // 2 + 1)
 
 
 def power_spectrum(fields: np.ndarray) -> np.ndarray:
@@ -43,7 +41,7 @@ def power_spectrum(fields: np.ndarray) -> np.ndarray:
     modes[:, 0] = 1
     if nx % 2 == 0:
         modes[:, -1] = 1
-    last = n_rings((ny, nx)) + 1
+    last = min(ny, nx) // 2 + 1
     modes_of_ring = np.bincount(ring, modes.ravel())[1:last]
     means = np.empty((*fields.shape[:-2], last - 1))
     for index in np.ndindex(fields.shape[:-2]):
@@ -77,7 +75,7 @@ def spectrum_sums(members: np.ndarray, truth: np.ndarray, complete: np.ndarray) 
     """
     truth, n_members = truth[complete], len(members)
     mean = np.zeros(truth.shape)
-    power = np.zeros(n_rings((truth.shape[-2], truth.shape[-1])))
+    power = np.zeros(min(truth.shape[-2:]) // 2)
     for member in members:
         chosen = member[complete]
         mean += chosen / n_members
@@ -119,11 +117,14 @@ class Spectrum:
         return np.divide(power, self.truth, out=np.full(len(power), np.nan), where=self.truth > 0)
 
 
-def spectrum(sums: Mapping[str, np.ndarray], shape: tuple[int, int], spacing_km: float) -> Spectrum | None:
-    """Return mean spectra from their sums, or None where no field was complete; `spacing_km` may be NaN."""
+def spectrum(sums: Mapping[str, np.ndarray], side: int, spacing_km: float) -> Spectrum | None:
+    """Return mean spectra from their sums, or None where no field was complete.
+
+    `side` is the shorter side of the fields [cells], `spacing_km` that of a cell, NaN if unknown.
+    """
     n_fields = int(sums["n_fields"])
     if n_fields == 0:
         return None
-    cells = wavelengths(shape)
+    cells = wavelengths(side)
     means = {name: sums[name] / n_fields for name in ("members", "mean", "truth")}
     return Spectrum(cells, cells * spacing_km, **means, n_fields=n_fields)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import xarray as xr
@@ -33,7 +35,7 @@ def problems(ensemble: xr.Dataset, reference: xr.Dataset) -> list[str]:
 @pytest.mark.parametrize("name", ["realization", "number", "member", "ensemble", "Member"])
 def test_members_are_found_by_name(name: str):
     found = ensembles.match(forecast().rename(realization=name), truth())["pr"]
-    assert found.n_members == 3 and found.forecast.dims[0] == name
+    assert found.n_members == 3 and found.realization == name
 
 
 @pytest.mark.parametrize("attrs", [{"standard_name": "realization"}, {"axis": "E"}])
@@ -44,13 +46,27 @@ def test_members_are_found_by_cf_attributes(attrs: dict[str, str]):
 
 def test_a_forecast_without_members_is_one_member():
     found = ensembles.match(truth(), truth())["pr"]
-    assert found.n_members == 1 and found.forecast.dims == ("realization", "time", "lat", "lon")
+    ((_, members, observed),) = found.blocks()
+    assert found.n_members == 1 and members.shape == (1, *observed.shape)
 
 
 def test_dimension_order_and_axis_direction_follow_the_truth():
     turned = forecast().transpose("lon", "lat", "time", "realization").isel(lat=slice(None, None, -1))
-    found = ensembles.match(turned, truth())["pr"]
-    np.testing.assert_array_equal(found.forecast.values, forecast()["pr"].values)
+    ((_, members, observed),) = ensembles.match(turned, truth())["pr"].blocks()
+    np.testing.assert_array_equal(members, forecast()["pr"].values)
+    np.testing.assert_array_equal(observed, truth()["pr"].values)
+
+
+def test_nothing_is_read_before_the_blocks_are(tmp_path: Path):
+    for n, values in enumerate(
+        (forecast().transpose("time", "realization", "lat", "lon"), forecast().isel(realization=0))
+    ):
+        values.to_netcdf(tmp_path / f"{n}.nc")
+        with xr.open_dataset(tmp_path / f"{n}.nc", chunks=None) as lazy:
+            found = ensembles.match(lazy, truth())["pr"]
+            assert not found.forecast.variable._in_memory
+            assert next(found.blocks())[1].shape[1:] == (4, 3, 5)
+            assert not lazy["pr"].variable._in_memory
 
 
 def test_time_may_have_another_name():

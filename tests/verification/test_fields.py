@@ -22,9 +22,9 @@ def test_errors_by_hand_with_weights():
 
 @pytest.mark.parametrize("n_members", [2, 5, 20])
 def test_spread_skill_of_exchangeable_members_is_one_at_any_ensemble_size(n_members: int):
-    values = np.random.default_rng(1).gamma(2.0, 1.0, (n_members + 1, 200_000))
-    sums = fields.error_sums(values[1:], values[0], np.ones(200_000))
-    assert fields.error_scores(sums, n_members)["spread_skill"] == pytest.approx(1, abs=0.02)
+    values = np.random.default_rng(1).gamma(2.0, 1.0, (n_members + 1, 50_000))
+    sums = fields.error_sums(values[1:], values[0], np.ones(50_000))
+    assert fields.error_scores(sums, n_members)["spread_skill"] == pytest.approx(1, abs=0.03)
 
 
 def test_one_member_has_errors_and_no_spread():

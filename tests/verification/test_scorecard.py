@@ -216,14 +216,14 @@ def test_the_dataset_holds_all_parts():
 
 
 def test_memory_does_not_grow_with_time(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(ensembles, "BLOCK_BYTES", 2**18)
+    monkeypatch.setattr(ensembles, "BLOCK_BYTES", 2**17)
 
     def peak(n_times: int) -> int:
-        forecast, truth = pair(4, n_times, (16, 16))
+        forecast, truth = pair(4, n_times, (12, 12))
         tracemalloc.start()
         scorecard(forecast[["pr"]], truth[["pr"]])
         _, found = tracemalloc.get_traced_memory()
         tracemalloc.stop()
         return found
 
-    assert peak(1024) < 1.1 * peak(128)
+    assert peak(512) < 1.1 * peak(64)
