@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import json
+import subprocess
+import sys
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -78,6 +80,28 @@ def test_processes_at_once_share_the_work_and_make_the_same_bytes(
     assert fakes.disk_state(path) == whole
     made = [tuple(one) for file in tally.iterdir() for one in json.loads(file.read_text())]
     assert len(made) == len(set(made)) == 7 * 4
+
+
+def test_a_unit_held_too_long_by_a_stopped_process_is_made_by_another(
+    fakes: ModuleType, tmp_path: Path, whole: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, order = tmp_path / "ens.zarr", []
+
+    class Noting(fakes.Repeat):
+        def downscale(self, coarse: xr.Dataset, members: Any, seed: int) -> xr.Dataset:
+            order.append((str(coarse["time"].values[0])[:10], members[0]))
+            return super().downscale(coarse, members, seed)
+
+    monkeypatch.setattr("climdiff.generation.run._PATIENCE_S", 0.1)
+    fakes.make(path, rank=5, world=6)
+    code = "import fcntl, sys; f = open(sys.argv[1], 'r+b'); fcntl.lockf(f, 2, 1); print(); sys.stdin.read()"
+    command = [sys.executable, "-c", code, str(path / ".climdiff" / "lock")]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
+        assert holder.stdout is not None and holder.stdout.readline()
+        fakes.make(path, downscaler=Noting())
+        assert holder.poll() is None
+    assert order[-1] == ("2001-12-30", 0) and len(order) == 5
+    assert fakes.disk_state(path) == whole
 
 
 def test_ranks_make_their_share_and_together_the_whole(
