@@ -17,7 +17,7 @@ REFORM = int(np.datetime64("1582-10-15", "us").astype(np.int64))
 SHOWN_DATES = 3
 
 
-def calendar_of(times: xr.DataArray) -> str:
+def calendar_of(times: xr.DataArray, where: str = "data") -> str:
     """Return the calendar's name; dates after the reform in any real-world calendar are `standard`.
 
     Raises:
@@ -27,7 +27,7 @@ def calendar_of(times: xr.DataArray) -> str:
         raise DataError(
             Problem(
                 25,
-                "time axis",
+                where,
                 f"coordinate 'time' has {times.size} values of type {times.dtype}, expected decoded dates",
                 "give the time variable CF attributes 'units' and 'calendar' and open it with decode_times=True",
             )
@@ -65,7 +65,11 @@ def pair_times(
         DataError: CD-022 duplicated times; CD-024 overlapping pieces; CD-025 different calendars;
             CD-027 the same dates apart from an offset; CD-023 times that only one of the two has.
     """
-    calendars = calendar_of(coarse), calendar_of(fine)
+    empty = [name for times, name in zip((coarse, fine), where, strict=True) if times.size == 0]
+    if empty:
+        what = "coordinate 'time' holds no dates at all"
+        raise DataError(*(Problem(23, name, what, "choose a period inside the data") for name in empty))
+    calendars = calendar_of(coarse, where[0]), calendar_of(fine, where[1])
     problems = [
         problem for times, name in zip((coarse, fine), where, strict=True) for problem in _duplicates(times, name)
     ]
@@ -156,8 +160,6 @@ def _mismatch(
 
 def _offset(coarse: np.ndarray, fine: np.ndarray) -> tuple[int, int] | None:
     """Return the smallest and largest `fine - coarse` [us] if every fine time has its own coarse time within a step."""
-    if min(len(coarse), len(fine)) == 0:
-        return None
     steps = np.concatenate([np.diff(coarse), np.diff(fine)])
     step = steps.min() if len(steps) else 31 * 24 * MICROSECONDS_PER_HOUR
     after = np.searchsorted(coarse, fine)

@@ -129,9 +129,16 @@ def test_a_different_frequency_is_named():
 
 
 def test_undecoded_times_are_refused():
-    error = refused(xr.DataArray(np.arange(3.0), dims="time"), days("2001-01-01", 3))
+    error = refused(days("2001-01-01", 3), xr.DataArray(np.arange(3.0), dims="time"))
     assert [problem.code for problem in error.problems] == [25]
+    assert "CD-025 fine: coordinate 'time' has 3 values of type float64, expected decoded dates" in str(error)
     assert "decode_times=True" in str(error)
+
+
+def test_empty_time_axes_are_refused():
+    times = days("2001-01-01", 3)
+    error = refused(times[:0], times[:0])
+    assert [(problem.code, problem.where) for problem in error.problems] == [(23, "coarse"), (23, "fine")]
 
 
 def test_dates_are_written_as_short_as_they_are():
