@@ -185,7 +185,7 @@ def _fit_static(static: xr.Dataset, grid: Grid) -> xr.Dataset:
     problems = []
     fields = {}
     for name, field in static.data_vars.items():
-        if field.ndim < 2:
+        if field.ndim < 2 or name in grid.coordinates.coords:
             continue
         if field.shape != grid.shape and field.transpose(*reversed(field.dims)).shape != grid.shape:
             what = f"variable '{name}' has shape {field.shape}, expected {grid.shape} as the fine grid {dims}"
@@ -203,7 +203,8 @@ def _fit_static(static: xr.Dataset, grid: Grid) -> xr.Dataset:
         ]
     if problems:
         raise DataError(*problems)
-    return grid.attach(xr.Dataset({name: field.drop_vars(field.coords).load() for name, field in fields.items()}))
+    bare = {name: field.drop_vars(field.coords).load(scheduler="synchronous") for name, field in fields.items()}
+    return grid.attach(xr.Dataset(bare))
 
 
 def _shifted(field: xr.DataArray, name: str, dim: str, wanted: np.ndarray) -> list[Problem]:
