@@ -1,9 +1,10 @@
-"""Batches of tensors for training, in an order that depends on nothing but the seed and the epoch.
+"""Batches of tensors for training, in an order drawn from nothing but the seed and the epoch.
 
 A store is fastest to read in whole runs of dates, while training wants them in random order. The dates are cut into
 chunks of consecutive dates; the order of the chunks is drawn for each epoch; as many chunks as fit the buffer are read
 together, each once per epoch; and the dates inside the buffer are drawn in random order. Memory holds one buffer, and a
-few chunks that workers read ahead, however long the store is.
+few chunks that workers read ahead, however long the store is. The sizes of chunk, buffer and batch shape the order too:
+to resume exactly, keep them.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import numpy as np
 import torch
 import xarray as xr
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, Sampler
+from torch.utils.data import DataLoader, Dataset
 
 from climdiff.data.encoder import Encoder
 from climdiff.data.pairs import Pairs
@@ -77,11 +78,10 @@ class Batches:
         self.batch_size = batch_size
         self.seed = seed
         self.flips = flips
+        self.workers = workers
         self.chunk_times = chunk_times or _store_chunk(pairs, buffer_times)
         self.chunks_per_buffer = max(1, buffer_times // self.chunk_times)
         self._chunks = _Chunks(pairs, encoder, self.chunk_times, cache_bytes if workers == 0 else 0)
-        self._order = _Order()
-        self._loader = _reading_ahead(self._chunks, self._order, workers, seed) if workers else None
 
     @property
     def batches_per_epoch(self) -> int:
@@ -128,8 +128,8 @@ class Batches:
             yield target[row], condition[row], self._chunks.times(int(buffer[which]))[row]
 
     def _read(self, chunks: Sequence[int]) -> Iterator[tuple[Tensor, Tensor]]:
-        self._order.chunks = chunks
-        for encoded in self._loader if self._loader is not None else map(self._chunks.__getitem__, chunks):
+        ahead = _reading_ahead(self._chunks, chunks, self.workers, self.seed) if self.workers else None
+        for encoded in map(self._chunks.__getitem__, chunks) if ahead is None else ahead:
             if isinstance(encoded, ClimdiffError):
                 raise encoded
             yield encoded
@@ -184,20 +184,7 @@ class _Chunks(Dataset):
         return encoded
 
 
-class _Order(Sampler):
-    """The chunks to read next; set before each pass, so that worker processes live on from epoch to epoch."""
-
-    def __init__(self) -> None:
-        self.chunks: Sequence[int] = ()
-
-    def __iter__(self) -> Iterator[int]:
-        return iter(self.chunks)
-
-    def __len__(self) -> int:
-        return len(self.chunks)
-
-
-def _reading_ahead(chunks: _Chunks, order: _Order, workers: int, seed: int) -> DataLoader:
+def _reading_ahead(chunks: _Chunks, order: Sequence[int], workers: int, seed: int) -> DataLoader:
     """Return a loader whose processes inherit no threads of this one, and which leaves the global generator alone."""
     context = multiprocessing.get_context("forkserver")
     # The server imports torch and xarray once for all workers.
@@ -207,7 +194,6 @@ def _reading_ahead(chunks: _Chunks, order: _Order, workers: int, seed: int) -> D
         batch_size=None,
         sampler=order,
         num_workers=workers,
-        persistent_workers=True,
         multiprocessing_context=context,
         generator=torch.Generator().manual_seed(seed),
     )
