@@ -126,14 +126,13 @@ class Encoder:
         every = {name: limits.get(name, (-np.inf, np.inf)) for name in self.targets}
         low, high = self.target_pipeline.bounds(every, self.target_state, guess)
         dims = ("time", self.grid.y_dim, self.grid.x_dim)
-        shape = (guess.sizes["time"], *self.grid.shape)
-        template = xr.DataArray(np.broadcast_to(np.float32(0.0), shape), dims=dims)
-        found = []
-        for side in (low, high):
-            fields = [side[name].variable.set_dims(dict(zip(dims, shape, strict=True))) for name in self.targets]
-            stacked = np.stack([one.transpose(*template.dims).values for one in fields], axis=1)
-            found.append(torch.from_numpy(stacked.astype(np.float32)))
-        return found[0], found[1]
+        sizes = dict(zip(dims, (guess.sizes["time"], *self.grid.shape), strict=True))
+
+        def stacked(side: xr.Dataset) -> Tensor:
+            fields = [side[name].variable.set_dims(sizes).transpose(*dims).values for name in self.targets]
+            return torch.from_numpy(np.stack(fields, axis=1).astype(np.float32))
+
+        return stacked(low), stacked(high)
 
     def to_state(self) -> dict[str, xr.Dataset]:
         """Return all that has to be saved beside the two pipelines; `from_state` is its inverse."""

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 import xarray as xr
 
-from climdiff.data.encoder import Encoder, fraction_of_year, scale_static
+from climdiff.data.encoder import Encoder, fit_encoder, fraction_of_year, scale_static
 from climdiff.data.pairs import align
 from climdiff.errors import DataError, MismatchError
+from climdiff.transforms.pipeline import Pipeline
+from climdiff.transforms.precipitation import Log1p
+from climdiff.transforms.residual import Residual
+from climdiff.transforms.scaling import Standardize
 
 CHANNELS = ("pr", "orography", "season_sin", "season_cos", "position_y", "position_x")
 EVERYTHING = slice(None)
@@ -183,6 +188,32 @@ def test_a_state_whose_channels_changed_is_refused(encoder):
     state["static"] = state["static"].rename(orography="height")
     with pytest.raises(MismatchError, match="CD-036 saved channels"):
         Encoder.from_state(state, encoder.target_pipeline, encoder.predictor_pipeline)
+
+
+def test_two_variables_on_a_rotated_grid_come_back_as_they_were(real_data: Path):
+    folder = real_data / "iberia_racmo_eur44"
+    names = ("coarse_historical_1983-2002.nc", "fine_historical_1983-2002.nc", "static_rotated.nc")
+    coarse, fine, static = (xr.open_dataset(folder / name, chunks=None) for name in names)
+    pairs = align(coarse, fine, static[["orog"]]).select(slice(0, 120))
+    rain, scaled = (Log1p(1.0), Residual(), Standardize()), (Standardize(),)
+    encoder = fit_encoder(
+        pairs,
+        Pipeline({"tas": (Residual(), Standardize()), "pr": rain}),
+        Pipeline({"pr": (Log1p(1.0), Standardize()), "tas": scaled}),
+        targets=("pr", "tas"),
+        predictors=("tas", "pr"),
+        calendar=True,
+        position=False,
+    )
+    assert encoder.channel_names == ("tas", "pr", "orog", "season_sin", "season_cos")
+    guess, truth = pairs.guess(slice(0, 8)), pairs.truth(slice(0, 8))
+    drawn = encoder.to_dataset(encoder.target(truth, guess)[None], guess)
+    xr.testing.assert_allclose(drawn.isel(realization=0), truth, atol=2e-5)
+    assert drawn["tas"].attrs["units"] == "degC"
+    assert drawn["pr"].attrs["grid_mapping"] == "rotated_pole"
+    assert drawn["pr"].dims == ("realization", "time", "rlat", "rlon")
+    for data in (coarse, fine, static):
+        data.close()
 
 
 class _Same:
