@@ -73,7 +73,7 @@ def apply_missing_policy(pairs: Pairs, policy: Policy, block_times: int = 256) -
     dates = iso_dates(pairs.times, np.flatnonzero(drop))
     if drop.all():
         what = f"all {pairs.n_times} dates have missing values and policy '{policy}' leaves none"
-        raise DataError(Problem(33, "data", what, "set data.missing to mask, or repair the data"))
+        raise DataError(Problem(33, "data", what, "set data.on_missing to mask, or repair the data"))
     logger.warning("missing values: policy '%s' skips %d of %d dates: %s", policy, drop.sum(), drop.size, dates)
     return pairs.select(np.flatnonzero(~drop))
 
@@ -105,7 +105,7 @@ def _refuse(times: xr.DataArray, side: str, name: str, count: _Count, policy: Po
             f"variable '{name}' is missing in {share:.3g} % of its cells, on {(missing > 0).sum()} of {missing.size} "
             f"dates ({_dates(times, missing > 0)})"
         )
-        return [Problem(33, side, what, "set data.missing to mask or skip_date, or repair the data")]
+        return [Problem(33, side, what, "set data.on_missing to mask or skip_date, or repair the data")]
     return []
 
 

@@ -154,7 +154,7 @@ def _mismatch(
     if len(only[0]) == coarse.size:
         ends = [f"{_iso(times.values.min())} to {_iso(times.values.max())}" for times in (coarse, fine)]
         parts.append(f"none is in both: {where[0]} covers {ends[0]}, {where[1]} {ends[1]}")
-    fix = "add the missing dates or select the dates both have (allow_gaps) before training"
+    fix = "add the missing dates, or keep those both have on purpose (in Python: align(..., allow_gaps=True))"
     return Problem(23, place, "coordinate 'time': " + "; ".join(parts), fix)
 
 

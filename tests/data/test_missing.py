@@ -35,7 +35,7 @@ def test_an_error_says_share_and_dates(fields):
     share = 100 * 3 / (12 * 8 * 12)
     message = f"CD-033 fine: variable 'pr' is missing in {share:.3g} % of its cells, on 2 of 12 dates "
     assert f"{message}(2001-01-03, 2001-01-10)" in str(error.value)
-    assert "Fix: set data.missing to mask or skip_date" in str(error.value)
+    assert "Fix: set data.on_missing to mask or skip_date" in str(error.value)
 
 
 def test_skip_date_leaves_out_dates_with_a_hole_on_either_side(fields, caplog):
