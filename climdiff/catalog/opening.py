@@ -97,10 +97,10 @@ def _read_headers(part: Part, urlpath: str, where: str) -> list[_File]:
 
 
 def _open_local(part: Part, path: Path) -> xr.Dataset:
+    # Without an answer, xarray looks for consolidated metadata and warns where there are none.
+    zarr_only: dict[str, Any] = {"consolidated": (path / ".zmetadata").is_file()} if part.engine == "zarr" else {}
     try:
-        return xr.open_dataset(
-            path, engine=part.engine, chunks=None, cache=False, group=part.group, decode_timedelta=False
-        )
+        return xr.open_dataset(path, engine=part.engine, group=part.group, **_LAZILY, **zarr_only)
     except (OSError, RuntimeError, ValueError, KeyError) as error:
         what = f"cannot be opened: {' '.join(str(error).split())[:200]}"
         raise DataError(Problem(8, str(path), what, "download it again, or correct the file")) from error

@@ -121,9 +121,7 @@ class Scan:
             problems.append(Problem(33, where, what, fix))
         if self.partial_steps:
             share = self.n_missing / self.n_cells
-            what = (
-                f"variable {name!r} has missing values ({share:.2%}) that come and go, on {_list(self.partial_steps)}"
-            )
+            what = f"variable {name!r} has missing values ({share:.2%}) that come and go: {_list(self.partial_steps)}"
             problems.append(Problem(33, where, what, fix))
         if self.smallest == self.largest:
             what = f"variable {name!r} is {self.smallest:g} everywhere"
@@ -158,7 +156,7 @@ def scan_fields(
             scan.largest = max(scan.largest, float(finite.max()))
             scan.sample.append(finite[:: min(stride, finite.size)])
             _count_sentinels(scan, finite, *conversion)
-        labels = [str(time) for time in block["time"].values] if "time" in block.dims else ["the only field"]
+        labels = map(str, block["time"].to_index()) if "time" in block.dims else ["the only field"]
         for label, gone in zip(labels, is_missing, strict=True):
             if gone.all():
                 scan.empty_steps.append(label)
