@@ -75,6 +75,7 @@ class UNet(nn.Module):
             self.detail = nn.Conv2d(inputs, shape.refine, 3, padding=1)
             self.blend = nn.Conv2d(2 * shape.refine, 2 * shape.refine, 3, padding=1)
             self.exit = start_at_zero(nn.Conv2d(2 * shape.refine, outputs, 3, padding=1))
+        _store_channels_last(self)
 
     def forward(self, z: Tensor, t: Tensor, condition: Tensor, label: Tensor | None = None) -> Tensor:
         """Return f(z_t, y, t).
@@ -148,6 +149,13 @@ def _decoder(shape: Architecture, embedding: int, kept: list[int]) -> nn.ModuleL
             layers.append(Upsample(width, shape.widths[level - 1]))
             width = shape.widths[level - 1]
     return layers
+
+
+def _store_channels_last(network: nn.Module) -> None:
+    """Store convolution weights with channels last, the layout convolutions are fastest in."""
+    for parameter in network.parameters():
+        if parameter.ndim == 4:
+            parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
 
 
 def _pad(fields: Tensor, factor: int) -> Tensor:
