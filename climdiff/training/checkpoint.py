@@ -56,7 +56,7 @@ def save(
     hashes = {}
     for name in PARTS:
         file = building / f"{name}.safetensors"
-        save_file({key: tensor.detach().cpu().contiguous() for key, tensor in parts[name].items()}, file)
+        save_tensors(file, parts[name])
         hashes[file.name] = sha256(file)
     meta = {"format": FORMAT, "step": step, "score": score, "identity": dict(identity), "sha256": hashes}
     (building / "meta.json").write_text(json.dumps(meta, indent=1))
@@ -125,6 +125,11 @@ def load_hashed(file: Path, expected: str) -> dict[str, Tensor]:
         return load_file(file)
     except SafetensorError as error:
         raise MismatchError(Problem(48, str(file), f"not a sound safetensors file ({error})", fix)) from error
+
+
+def save_tensors(file: Path, tensors: Tensors) -> None:
+    """Write tensors to a safetensors file."""
+    save_file({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, file)
 
 
 def sha256(file: Path) -> str:

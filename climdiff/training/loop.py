@@ -26,7 +26,10 @@ from climdiff.training.log import Log
 class Objective(Protocol):
     """All the loop knows of a method: what is trained and how wrong it is on a batch."""
 
-    network: nn.Module
+    @property
+    def network(self) -> nn.Module:
+        """What is trained."""
+        ...
 
     def loss(self, batch: Any, generator: torch.Generator) -> Tensor:
         """Return the loss of one batch; every random number comes from `generator`."""
@@ -36,7 +39,10 @@ class Objective(Protocol):
 class Batches(Protocol):
     """Where batches come from; `epoch(e, start)` skips `start` batches of epoch e."""
 
-    batches_per_epoch: int
+    @property
+    def batches_per_epoch(self) -> int:
+        """Number of full batches in an epoch."""
+        ...
 
     def epoch(self, epoch: int, start: int = 0) -> Iterator[Any]:
         """Yield the batches of an epoch in an order fixed by (seed, epoch)."""
@@ -108,7 +114,7 @@ class Run:
         if not (math.isfinite(value) and math.isfinite(norm)):
             where = f"training step {number}"
             what = f"the loss is {value:g} and the norm of its gradient {norm:g}; positions of the batch in time: "
-            what += str(getattr(batch, "index", torch.empty(0)).tolist())
+            what += str(getattr(batch, "time_index", torch.empty(0)).tolist())
             fix = "check these dates, lower train.learning_rate, or resume from the last checkpoint, which is sound"
             raise DataError(Problem(61, where, what, fix))
         self.optimizer.step()
@@ -140,7 +146,7 @@ class Run:
         self.network.load_state_dict(checkpoint.load(saved, "weights"))
         self.average.network.load_state_dict(checkpoint.load(saved, "average"))
         state = self.optimizer.state_dict()
-        state["state"] = _unflatten(checkpoint.load(saved, "optimizer"))
+        state["state"] = _unflatten(checkpoint.load(saved, "optimizer"), list(self.network.parameters()))
         self.optimizer.load_state_dict(state)
         self.step = saved.step
 
@@ -217,9 +223,15 @@ def _flatten(state: Mapping[int, Mapping[str, Tensor]]) -> dict[str, Tensor]:
     return {f"{index}.{name}": tensor for index, entry in state.items() for name, tensor in entry.items()}
 
 
-def _unflatten(tensors: Mapping[str, Tensor]) -> dict[int, dict[str, Tensor]]:
+def _unflatten(tensors: Mapping[str, Tensor], parameters: list[nn.Parameter]) -> dict[int, dict[str, Tensor]]:
+    """Return the optimizer's state by parameter, each tensor laid out in memory as its parameter.
+
+    Files hold plain row-major tensors; the fused optimizer walks parameter and state side by side in memory.
+    """
     state: dict[int, dict[str, Tensor]] = {}
     for key, tensor in tensors.items():
-        index, name = key.split(".", 1)
-        state.setdefault(int(index), {})[name] = tensor
+        number, name = key.split(".", 1)
+        like = parameters[int(number)]
+        laid_out = torch.empty_like(like).copy_(tensor) if tensor.shape == like.shape else tensor
+        state.setdefault(int(number), {})[name] = laid_out.detach()
     return state

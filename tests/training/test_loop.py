@@ -31,7 +31,7 @@ SETTINGS = Settings(
 
 class Batch(NamedTuple):
     target: torch.Tensor
-    index: torch.Tensor
+    time_index: torch.Tensor
 
 
 class Batches:
@@ -50,7 +50,9 @@ class Objective:
 
     def __init__(self):
         torch.manual_seed(0)
-        self.network = nn.Sequential(nn.Linear(3, 8), nn.Dropout(0.5), nn.Linear(8, 3))
+        self.network = nn.Sequential(nn.Linear(3, 8), nn.Dropout(0.5), nn.Linear(8, 3), nn.Unflatten(1, (3, 1, 1)))
+        self.network.append(nn.Conv2d(3, 3, 3, padding=1)).append(nn.Flatten())
+        self.network[4].weight.data = self.network[4].weight.data.contiguous(memory_format=torch.channels_last)
 
     def loss(self, batch, generator):
         noise = torch.randn(batch.target.shape, generator=generator)
@@ -104,7 +106,7 @@ def test_fault_061_a_loss_that_is_not_finite_stops_and_names_the_batch(tmp_path)
     class Poisoned(Batches):
         def epoch(self, epoch, start=0):
             for batch in super().epoch(epoch, start):
-                bad = batch.index.tolist() == [1, 2]
+                bad = batch.time_index.tolist() == [1, 2]
                 yield batch._replace(target=torch.full((4, 3), float("inf"))) if bad else batch
 
     run = fresh()
@@ -131,7 +133,7 @@ def test_the_learning_rate_warms_up_and_falls():
 
 def test_endless_batches_start_where_they_are_told():
     stream = endless(Batches(), first_step=13)
-    found = [next(stream).index.tolist() for _ in range(4)]
+    found = [next(stream).time_index.tolist() for _ in range(4)]
     assert found == [[2, 3], [2, 4], [3, 0], [3, 1]]
 
 
