@@ -1,0 +1,125 @@
+"""The diffusion model as a downscaler: coarse fields in, members of P(X | y) in physical units out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+import xarray as xr
+from torch import Tensor
+
+from climdiff.data.encoder import Encoder
+from climdiff.diffusion import schedules
+from climdiff.diffusion.denoiser import Denoiser
+from climdiff.diffusion.guidance import classifier_free, thresholded
+from climdiff.grids.grid import Grid
+from climdiff.grids.regrid import Method, regrid
+from climdiff.networks.precision import autocast
+from climdiff.samplers.ancestral import NoiseSource, ddim, ddpm
+from climdiff.samplers.dpm_solver import dpmpp_2m
+from climdiff.samplers.noise import Noise, time_keys
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How a member is drawn.
+
+    `limits` are physical bounds by variable, kept at every step; `micro_batch` is the number of fields in one network
+    evaluation, always filled up, because a convolution may round differently for another batch size.
+    """
+
+    sampler: Literal["ddpm", "ddim", "dpmpp_2m"] = "dpmpp_2m"
+    steps: int = 10
+    eta: float = 0.0
+    guidance: float = 1.0
+    limits: Mapping[str, tuple[float, float]] | None = None
+    micro_batch: int = 32
+
+
+class DiffusionDownscaler:
+    """Draws members with a trained denoiser; satisfies `contract.Downscaler`."""
+
+    def __init__(
+        self,
+        denoiser: Denoiser,
+        encoder: Encoder,
+        coarse_grid: Grid,
+        method: Method,
+        sampling: Sampling,
+        dtype: torch.dtype = torch.float32,
+    ) -> None:
+        self.denoiser = denoiser.eval()
+        self.encoder = encoder
+        self.coarse_grid = coarse_grid
+        self.method: Method = method
+        self.sampling = sampling
+        self.dtype = dtype
+        self.sigmas = noise_levels(denoiser, sampling)
+
+    def downscale(self, coarse: xr.Dataset, members: Sequence[int], seed: int) -> xr.Dataset:
+        """Return members of the high-resolution fields given `coarse`.
+
+        Args:
+            coarse: Predictors on the coarse grid the model was trained with, physical units, (time, y, x).
+            members: Member numbers; a member is the same whatever the others asked for beside it.
+            seed: Key of all noise.
+
+        Returns:
+            Target variables (realization, time, y, x), float32, physical units.
+        """
+        predictors = coarse[list(self.encoder.predictors)].compute(scheduler="synchronous")
+        guess = regrid(predictors, self.coarse_grid, self.encoder.grid, self.method)
+        fields = self.sample(self.encoder.condition(guess), guess, members, seed)
+        drawn = self.encoder.to_dataset(fields, guess)
+        return drawn.assign_coords(realization=("realization", np.asarray(members, dtype=np.int32)))
+
+    def sample(self, condition: Tensor, guess: xr.Dataset, members: Sequence[int], seed: int) -> Tensor:
+        """Return members in network space (realization, time, channel, y, x) for `condition` (time, channel, y, x)."""
+        keys = time_keys(guess["time"].values).tolist()
+        low, high = self.encoder.bounds(guess, self.sampling.limits or {})
+        shape = (self.encoder.n_target, *self.encoder.grid.shape)
+        fields = torch.empty(len(members), len(keys), *shape)
+        pairs = [(row, column) for row in range(len(members)) for column in range(len(keys))]
+        for rows, columns, filled in _batches(pairs, self.sampling.micro_batch):
+            at = [column for _, column in filled]
+            noise = Noise(seed, [(members[row], keys[column]) for row, column in filled], shape)
+            x0 = self._draw(condition[at], low[at], high[at], noise)
+            fields[rows, columns] = x0[: len(rows)]
+        return fields
+
+    @torch.no_grad()
+    def _draw(self, condition: Tensor, low: Tensor, high: Tensor, noise: NoiseSource) -> Tensor:
+        device = next(self.denoiser.parameters()).device
+        condition = condition.to(device, memory_format=torch.channels_last)
+        denoise = classifier_free(
+            self.denoiser.bind(condition), self.denoiser.unconditional(condition), self.sampling.guidance
+        )
+        denoise = thresholded(denoise, low.to(device), high.to(device))
+        x = (float(self.sigmas[0]) * noise(0)).to(device, memory_format=torch.channels_last)
+        with autocast(self.dtype, device):
+            match self.sampling.sampler:
+                case "ddpm":
+                    x0 = ddpm(denoise, x, self.sigmas, noise)
+                case "ddim":
+                    x0 = ddim(denoise, x, self.sigmas, noise, self.sampling.eta)
+                case "dpmpp_2m":
+                    x0 = dpmpp_2m(denoise, x, self.sigmas, noise)
+        return x0.float().cpu()
+
+
+def noise_levels(denoiser: Denoiser, sampling: Sampling) -> Tensor:
+    """Return the noise levels a sampler visits: the chain's own for DDPM over all T steps, else Karras spacing."""
+    chain = denoiser.chain
+    if sampling.sampler == "ddpm":
+        return schedules.trailing(chain, sampling.steps)
+    return schedules.karras(chain, sampling.steps)
+
+
+def _batches(pairs: list[tuple[int, int]], size: int) -> Iterator[tuple[list[int], list[int], list[tuple[int, int]]]]:
+    """Yield (rows, columns, pairs filled up to `size` by repeating the last) of each micro-batch."""
+    for start in range(0, len(pairs), size):
+        part = pairs[start : start + size]
+        yield [row for row, _ in part], [column for _, column in part], part + [part[-1]] * (size - len(part))
