@@ -12,6 +12,9 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
+from climdiff.recipe.load import load
+from climdiff.recipe.schema import Recipe
+
 # A busy machine is no counterexample. Everything else stays as it is, in CI with its fixed draws.
 settings.register_profile("unhurried", settings(), deadline=None)
 settings.load_profile("unhurried")
@@ -24,6 +27,43 @@ def real_data() -> Path:
     folder = Path(named) if named else Path(__file__).parents[2] / "shared" / "data"
     if not (folder / "radar2km_dev").is_dir():
         pytest.skip(f"no real data at {folder}: set CLIMDIFF_TEST_DATA")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def minute() -> tuple[str, ...]:
+    """Return the overrides that turn recipes/tiny.yaml into a matter of seconds."""
+    return (
+        "name=minute",
+        "data.options={size: 16, factor: 4, start: 1999-01-01, end: 2001-12-31}",
+        "data.split.train=[1999-01-01, 1999-12-31]",
+        "data.split.validation=[2000-02-01, 2000-03-01]",
+        "data.split.test=[2001-02-01, 2001-02-20]",
+        "model.channels=16",
+        "train.steps=6",
+        "train.batch_size=4",
+        "train.validate_every=3",
+        "train.checkpoint_every=2",
+        "train.log_every=2",
+        "train.validation_times=4",
+        "sample.steps=2",
+        "generate={members: 4, members_per_unit: 2, times_per_unit: 8, micro_batch: 8}",
+    )
+
+
+@pytest.fixture(scope="session")
+def minute_recipe(minute: tuple[str, ...]) -> Recipe:
+    """Return a recipe of the embedded world that trains in a few seconds."""
+    return load(Path("recipes/tiny.yaml"), minute)
+
+
+@pytest.fixture(scope="session")
+def trained(minute_recipe: Recipe, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of a finished training; tests that change it work on a copy."""
+    from climdiff.workflow.training import train
+
+    folder = tmp_path_factory.mktemp("runs") / minute_recipe.name
+    train(minute_recipe, folder)
     return folder
 
 

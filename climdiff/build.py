@@ -1,0 +1,250 @@
+"""From a recipe to objects: the only place that knows a name in YAML and the class behind it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
+from typing import NamedTuple
+
+import numpy as np
+import torch
+import xarray as xr
+
+from climdiff.catalog.entries import open_part
+from climdiff.catalog.synthetic import World
+from climdiff.data.encoder import Encoder, fit_encoder
+from climdiff.data.missing import apply_missing_policy
+from climdiff.data.pairs import Pairs, align
+from climdiff.data.split import split_periods
+from climdiff.diffusion import schedules
+from climdiff.diffusion.denoiser import Denoiser
+from climdiff.diffusion.loss import Weighting
+from climdiff.diffusion.process import Chain
+from climdiff.downscalers.analogs import Analogs
+from climdiff.downscalers.climatology import Climatology
+from climdiff.downscalers.contract import Downscaler
+from climdiff.downscalers.diffusion import Sampling
+from climdiff.downscalers.interpolation import Interpolation
+from climdiff.downscalers.oracle import Oracle
+from climdiff.errors import Problem, RecipeError
+from climdiff.networks.unet import Architecture, UNet, architecture
+from climdiff.recipe.schema import Recipe
+from climdiff.recipe.steps import Step
+from climdiff.training.loop import Settings
+from climdiff.transforms.pipeline import Pipeline, Transform
+from climdiff.transforms.precipitation import CubeRoot, Log1p, SquareRoot, WetDay
+from climdiff.transforms.residual import Residual
+from climdiff.transforms.scaling import Standardize
+
+HELD_BYTES = 2**30
+"""A data set up to this size [bytes] is read once and kept in memory; larger ones are read block by block."""
+
+SPLITS = ("train", "validation", "test")
+Limits = Mapping[str, tuple[float, float]]
+
+
+class Baseline(NamedTuple):
+    """A downscaler to be judged beside the model, with the member numbers of its ensemble."""
+
+    downscaler: Downscaler
+    members: range
+
+
+def open_splits(recipe: Recipe, wanted: Iterable[str] = SPLITS) -> dict[str, Pairs]:
+    """Return the pairs of each split wanted: opened, checked, aligned, and free of missing values or masked.
+
+    Raises:
+        RecipeError: names the data do not have (CD-036, CD-037), periods that do not fit them (CD-043).
+        DataError: everything found wrong with the data.
+    """
+    data, wanted = recipe.data, tuple(wanted)
+    selections = {name: getattr(data.split, name) for name in SPLITS}
+    subsets = {name: chosen for name, chosen in selections.items() if isinstance(chosen, str)}
+    periods = {name: chosen for name, chosen in selections.items() if not isinstance(chosen, str)}
+    found = {name: _open_pairs(recipe, subset) for name, subset in subsets.items() if name in wanted}
+    if set(periods) & set(wanted):
+        found |= split_periods(_open_pairs(recipe, None), periods, data.embargo_days, "data.split")
+    return {name: apply_missing_policy(found[name], data.on_missing) for name in wanted}
+
+
+def _open_pairs(recipe: Recipe, subset: str | None) -> Pairs:
+    data = recipe.data
+    options = dict(data.options)
+    coarse = open_part(data.coarse, subset, options)
+    fine = _chosen(open_part(data.fine, subset, options), data.targets, "data.targets", data.fine)
+    _chosen(coarse, data.predictors, "data.predictors", data.coarse)
+    also = [name for name in data.targets if name in coarse.data_vars and name not in data.predictors]
+    coarse = coarse[[*data.predictors, *also]]
+    static = None
+    if data.static is not None and data.statics:
+        static = _chosen(open_part(data.static, None, options), data.statics, "data.statics", data.static)
+    return align(_held(coarse), _held(fine), static, data.regrid, (data.coarse, data.fine))
+
+
+def _chosen(values: xr.Dataset, names: Iterable[str], key: str, where: str) -> xr.Dataset:
+    known = [str(name) for name in values.data_vars]
+    problems = []
+    for name in names:
+        if name not in known:
+            near = get_close_matches(name, known, n=1)
+            fix = f"did you mean '{near[0]}'" if near else f"choose from {', '.join(known)}"
+            what = f"no variable '{name}', which {key} names; it has {', '.join(known)}"
+            problems.append(Problem(36, where, what, fix))
+    if problems:
+        raise RecipeError(*problems)
+    return values[list(names)]
+
+
+def _held(values: xr.Dataset) -> xr.Dataset:
+    return values.load(scheduler="synchronous") if values.nbytes <= HELD_BYTES else values
+
+
+def transform(step: Step) -> Transform:
+    """Return the transform a recipe calls `step.name`."""
+    match step.name:
+        case "standardize":
+            return Standardize(per_cell=step.options["per"] == "cell")
+        case "log1p":
+            return Log1p(**step.options)
+        case "square_root":
+            return SquareRoot()
+        case "cube_root":
+            return CubeRoot()
+        case "wet_day":
+            return WetDay(**step.options)
+        case "residual":
+            return Residual()
+        case unknown:
+            raise AssertionError(f"the recipe let an unknown step through: {unknown}")
+
+
+def pipeline(steps: Mapping[str, tuple[Step, ...]], variables: Iterable[str]) -> Pipeline:
+    """Return the transforms of `variables`; those that `steps` does not name are standardized."""
+    return Pipeline(
+        {name: tuple(map(transform, steps[name])) if name in steps else (Standardize(),) for name in variables}
+    )
+
+
+def pipelines(recipe: Recipe) -> tuple[Pipeline, Pipeline]:
+    """Return the transforms of targets and of predictors."""
+    targets = pipeline(recipe.transforms.targets, recipe.data.targets)
+    return targets, pipeline(recipe.transforms.predictors, recipe.data.predictors)
+
+
+def encoder(recipe: Recipe, train: Pairs) -> Encoder:
+    """Return the encoder fitted on the training pairs."""
+    return fit_encoder(
+        train,
+        *pipelines(recipe),
+        targets=recipe.data.targets,
+        predictors=recipe.data.predictors,
+        calendar=recipe.data.calendar,
+        position=recipe.data.position,
+    )
+
+
+def limits(recipe: Recipe, train: Pairs, block_times: int = 256) -> dict[str, tuple[float, float]]:
+    """Return the physical range a member may have, per target.
+
+    The upper end lies (sample.largest - 1) times the training range above the largest training value; for rain, whose
+    least value is 0, that is sample.largest times the largest one. The lower end is the variable's own bound, or as
+    far below the smallest training value.
+    """
+    assert train.fine is not None
+    smallest = dict.fromkeys(recipe.data.targets, np.inf)
+    largest = dict.fromkeys(recipe.data.targets, -np.inf)
+    for start in range(0, train.n_times, block_times):
+        block = train.truth(slice(start, start + block_times))
+        for name in recipe.data.targets:
+            smallest[name] = min(smallest[name], float(block[name].min()))
+            largest[name] = max(largest[name], float(block[name].max()))
+    found = {}
+    for name in recipe.data.targets:
+        margin = (recipe.sample.largest - 1) * (largest[name] - smallest[name])
+        low = train.fine[name].attrs.get("lower_bound", smallest[name] - margin)
+        found[name] = float(low), largest[name] + margin
+    return found
+
+
+def chain(recipe: Recipe) -> Chain:
+    """Return the process of the recipe."""
+    match recipe.diffusion.schedule:
+        case "linear":
+            return schedules.linear(recipe.diffusion.n_steps)
+        case "cosine":
+            return schedules.cosine(recipe.diffusion.n_steps)
+
+
+def denoiser(recipe: Recipe, n_condition: int, n_target: int) -> Denoiser:
+    """Return the untrained denoiser; its weights are a pure function of the recipe's seed."""
+    torch.manual_seed(recipe.seed)
+    network = UNet(n_target + n_condition + 1, n_target, network_shape(recipe))
+    return Denoiser(network, chain(recipe), recipe.diffusion.prediction)
+
+
+def network_shape(recipe: Recipe) -> Architecture:
+    """Return the shape of the U-Net; `model.channels` scales all widths."""
+    shape = architecture(recipe.model.size, recipe.model.stem, recipe.model.dropout)
+    if recipe.model.channels is None:
+        return shape
+    widths = tuple(width * recipe.model.channels // shape.widths[0] for width in shape.widths)
+    return dataclasses.replace(shape, widths=widths)
+
+
+def weighting(recipe: Recipe) -> Weighting:
+    """Return the weighting of the loss; `auto` is the one docs/epsilon.md found best for the prediction."""
+    match recipe.diffusion.weighting, recipe.diffusion.prediction:
+        case "auto", "v":
+            return "bounded"
+        case "auto", _:
+            return "uniform"
+        case name, _:
+            return name
+
+
+def settings(recipe: Recipe) -> Settings:
+    """Return how to train."""
+    train = recipe.train
+    names = (field.name for field in dataclasses.fields(Settings) if field.name != "seed")
+    return Settings(**{name: getattr(train, name) for name in names}, seed=recipe.seed)
+
+
+def sampling(recipe: Recipe, limits: Limits) -> Sampling:
+    """Return how members are drawn."""
+    sample = recipe.sample
+    return Sampling(
+        sample.sampler, sample.steps, sample.eta, sample.guidance, limits, micro_batch=recipe.generate.micro_batch
+    )
+
+
+def baselines(recipe: Recipe, train: Pairs) -> dict[str, Baseline]:
+    """Return the methods the recipe wants the model judged beside, fitted on the training pairs.
+
+    Raises:
+        RecipeError: CD-037, an oracle for data that are not of the embedded world; CD-036, interpolation of a target
+            that the coarse data do not have.
+    """
+    return {name: _baseline(name, recipe, train) for name in recipe.verify.baselines}
+
+
+def _baseline(name: str, recipe: Recipe, train: Pairs) -> Baseline:
+    assert train.fine is not None
+    data = recipe.data
+    match name:
+        case "bilinear":
+            _chosen(train.coarse, data.targets, "verify.baselines: bilinear", data.coarse)
+            return Baseline(Interpolation(train.coarse_grid, train.fine_grid, data.targets), range(1))
+        case "climatology":
+            return Baseline(Climatology(train.fine), range(min(recipe.verify.climatology_members, train.n_times)))
+        case "analogs":
+            analogs = Analogs(train.fine, train.coarse, data.predictors)
+            return Baseline(analogs, range(min(recipe.verify.analogs, train.n_times)))
+        case "oracle":
+            if not data.fine.startswith("world/"):
+                what = f"an oracle knows the law of the embedded world only, and data.fine is {data.fine}"
+                raise RecipeError(Problem(37, "verify.baselines", what, "remove oracle"))
+            world = World.from_options(dict(data.options))
+            return Baseline(Oracle(world, data.targets), range(recipe.generate.members))
+        case unknown:
+            raise AssertionError(f"the recipe let an unknown baseline through: {unknown}")

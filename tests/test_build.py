@@ -1,0 +1,99 @@
+"""Names of a recipe become objects, and what data or methods do not have is said in one line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from climdiff import build
+from climdiff.errors import DataError, RecipeError
+from climdiff.recipe.load import load
+from climdiff.transforms.precipitation import CubeRoot
+from climdiff.transforms.residual import Residual
+from climdiff.transforms.scaling import Standardize
+
+RECIPES = Path(__file__).parents[1] / "recipes"
+
+
+@pytest.fixture(scope="module")
+def splits(minute_recipe):
+    return build.open_splits(minute_recipe)
+
+
+def test_splits_hold_their_periods(splits):
+    ends = {name: [str(time)[:10] for time in pairs.times.values[[0, -1]]] for name, pairs in splits.items()}
+    assert ends == {
+        "train": ["1999-01-01", "1999-12-31"],
+        "validation": ["2000-02-01", "2000-03-01"],
+        "test": ["2001-02-01", "2001-02-20"],
+    }
+    assert splits["train"].fine_grid.shape == (16, 16)
+    assert splits["train"].coarse_grid.shape == (4, 4)
+
+
+def test_steps_become_transforms_and_unnamed_variables_are_standardized():
+    recipe = load(RECIPES / "precip.yaml")
+    targets, predictors = build.pipelines(recipe)
+    assert targets.steps["pr"] == (CubeRoot(), Residual(), Standardize())
+    assert predictors.steps["psl"] == (Standardize(),)
+
+
+def test_the_same_seed_builds_the_same_network(minute_recipe):
+    first, second = (build.denoiser(minute_recipe, 5, 1).state_dict() for _ in range(2))
+    assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_channels_scale_all_widths(minute_recipe):
+    assert build.network_shape(minute_recipe).widths == (16, 32, 48)
+
+
+def test_limits_reach_from_zero_to_a_multiple_of_the_largest_rain(minute_recipe, splits):
+    low, high = build.limits(minute_recipe, splits["train"], block_times=50)["pr"]
+    largest = float(splits["train"].truth(slice(None))["pr"].max())
+    assert low == 0.0
+    assert high == pytest.approx(minute_recipe.sample.largest * largest)
+
+
+def test_baselines_are_fitted_on_the_training_period(minute_recipe, splits):
+    found = build.baselines(minute_recipe, splits["train"])
+    assert list(found) == ["bilinear", "climatology", "analogs", "oracle"]
+    coarse = splits["test"].coarse.isel(time=slice(0, 2)).load()
+    for baseline in found.values():
+        made = baseline.downscaler.downscale(coarse, list(baseline.members), 0)
+        assert made["pr"].sizes["realization"] == len(baseline.members)
+        assert bool(np.isfinite(made["pr"]).all())
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("data.predictors=[pr, pls]", r"CD-036 world/coarse: no variable 'pls', which data\.predictors names.* 'psl'"),
+        ("data.targets=[snow]", r"CD-036 world/fine: no variable 'snow', which data\.targets names.*Fix: choose from"),
+        ("data.coarse=wrld/coarse", r"CD-037 .*no catalog entry 'wrld'.*did you mean 'world'"),
+    ],
+)
+def test_names_that_data_do_not_have_are_told(override, message):
+    overrides = [override, "transforms=null", "verify=null"]
+    with pytest.raises(RecipeError, match=message):
+        build.open_splits(load(RECIPES / "tiny.yaml", overrides))
+
+
+def test_a_period_outside_the_data_is_told(minute):
+    recipe = load(RECIPES / "tiny.yaml", [*minute, "data.split.test=[2030-01-01, 2030-02-01]"])
+    with pytest.raises(RecipeError, match=r"CD-043 data\.split: period 'test' .* holds no data, which cover"):
+        build.open_splits(recipe)
+
+
+def test_an_oracle_of_real_data_is_refused(splits, minute_recipe):
+    recipe = minute_recipe.model_copy(update={"data": minute_recipe.data.model_copy(update={"fine": "radar2km/fine"})})
+    with pytest.raises(RecipeError, match=r"CD-037 verify\.baselines: an oracle knows the law of the embedded world"):
+        build.baselines(recipe, splits["train"])
+
+
+def test_a_missing_file_says_where_it_was_looked_for(monkeypatch, tmp_path):
+    monkeypatch.setenv("CLIMDIFF_DATA", str(tmp_path))
+    with pytest.raises(DataError, match=r"CD-012 .*radar2km_dev/train_coarse\.nc.*Fix: .*CLIMDIFF_DATA"):
+        build.open_splits(load(RECIPES / "radar.yaml"), ["train"])

@@ -1,0 +1,103 @@
+"""A bundle is enough by itself, refuses what it was not trained for, and notices any change to its files."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+import climdiff
+from climdiff import build
+from climdiff.errors import DataError, MismatchError
+
+
+@pytest.fixture(scope="module")
+def model(trained):
+    return climdiff.load(trained)
+
+
+@pytest.fixture(scope="module")
+def coarse(minute_recipe):
+    return build.open_splits(minute_recipe, ["test"])["test"].coarse.isel(time=slice(0, 3)).load()
+
+
+@pytest.fixture
+def copy(trained, tmp_path):
+    shutil.copytree(trained / "bundle", tmp_path / "bundle")
+    return tmp_path / "bundle"
+
+
+def test_coarse_fields_in_ensemble_out(model, coarse):
+    ensemble = model.downscale(coarse, members=3, seed=1)
+    assert ensemble["pr"].dims == ("realization", "time", "lat", "lon")
+    assert ensemble["pr"].shape == (3, 3, 16, 16)
+    assert ensemble["pr"].attrs["units"] == "mm day-1"
+    assert ensemble["realization"].dtype == np.int32
+    assert bool(np.isfinite(ensemble["pr"]).all())
+    assert float(ensemble["pr"].min()) >= 0.0
+
+
+def test_fault_082_a_member_can_be_made_alone(model, coarse):
+    together = model.downscale(coarse, members=5, seed=1)["pr"].sel(realization=4)
+    alone = model.downscale(coarse.isel(time=[1]), members=[4], seed=1)["pr"].isel(realization=0)
+    np.testing.assert_array_equal(together.isel(time=[1]).values, alone.values)
+
+
+def test_another_seed_gives_another_member(model, coarse):
+    first, second = (model.downscale(coarse, members=[0], seed=seed)["pr"].values for seed in (1, 2))
+    assert np.abs(first - second).max() > 0.01
+
+
+def test_every_member_stays_below_the_upper_limit(model, coarse):
+    top = dict(json.loads((model.path / "bundle.json").read_text())["limits"])["pr"][1]
+    assert float(model.downscale(coarse, members=4)["pr"].max()) <= top * (1 + 1e-5)
+
+
+def test_wrong_units_and_absent_predictors_are_told_together(model, coarse):
+    wrong = coarse.drop_vars("psl")
+    wrong["tas"] = wrong["tas"].assign_attrs(units="degC")
+    with pytest.raises(DataError) as caught:
+        model.downscale(wrong)
+    text = str(caught.value)
+    assert "CD-036 predictors: variable 'psl' is absent" in text
+    assert "CD-029 predictors: variable 'tas' has units 'degC', the model was trained with 'K'" in text
+
+
+def test_fault_073_another_grid_is_refused(model, coarse):
+    moved = coarse.assign_coords(lat=coarse["lat"] + 1.0)
+    with pytest.raises(DataError, match=r"CD-073 .*grid is 4 x 4 cells.*trained with 4 x 4 cells.*Fix: regrid"):
+        model.downscale(moved)
+
+
+@pytest.mark.parametrize("name", ["weights.safetensors", "recipe.json", "target_state.nc"])
+def test_fault_049_a_changed_file_is_refused(copy, name):
+    content = bytearray((copy / name).read_bytes())
+    content[len(content) // 2] ^= 1
+    (copy / name).write_bytes(content)
+    with pytest.raises(MismatchError, match=rf"CD-049 .*{name}: SHA-256 is .*Fix: restore"):
+        climdiff.load(copy)
+
+
+def test_fault_050_an_absent_file_is_refused(copy):
+    (copy / "grid.nc").unlink()
+    with pytest.raises(MismatchError, match=r"CD-050 .*grid\.nc: the file is absent"):
+        climdiff.load(copy)
+
+
+def test_a_folder_without_bundle_is_refused(tmp_path):
+    with pytest.raises(MismatchError, match=r"CD-050 .*holds no bundle\.json.*climdiff train"):
+        climdiff.load(tmp_path)
+
+
+def test_fault_055_a_newer_format_is_refused(copy):
+    about = json.loads((copy / "bundle.json").read_text())
+    (copy / "bundle.json").write_text(json.dumps({**about, "format": 99}))
+    with pytest.raises(MismatchError, match=r"CD-055 .*format 99 is newer"):
+        climdiff.load(copy)
+
+
+def test_sampling_can_be_changed(trained, coarse):
+    quick = climdiff.bundle.load(trained, sampling={"steps": 1})
+    assert len(quick.downscaler.sigmas) == 2
