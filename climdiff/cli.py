@@ -1,0 +1,233 @@
+"""The command line: reads what the user wants, shows how far it is, prints results; everything else is elsewhere.
+
+Imports of torch, xarray and the like wait until a command needs them, so that `climdiff --help` answers at once.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import signal
+import sys
+from pathlib import Path
+from types import FrameType
+from typing import Annotated, Any, Literal
+
+import typer
+
+from climdiff.errors import ClimdiffError
+
+app = typer.Typer(
+    help="Probabilistic downscaling of climate fields with conditional diffusion models.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+data_app = typer.Typer(help="The data sets climdiff knows by name.", no_args_is_help=True)
+recipe_app = typer.Typer(help="Recipes: check them, see them whole.", no_args_is_help=True)
+app.add_typer(data_app, name="data")
+app.add_typer(recipe_app, name="recipe")
+
+RecipePath = Annotated[Path, typer.Argument(help="A recipe, such as recipes/precip.yaml.", metavar="RECIPE")]
+Overrides = Annotated[
+    list[str] | None, typer.Argument(help="Values to change: train.steps=2000 ...", metavar="[KEY=VALUE]...")
+]
+Runs = Annotated[Path, typer.Option(help="Where run folders are made.", metavar="DIR")]
+Split = Literal["train", "validation", "test"]
+
+
+def main() -> None:
+    """Run the command line and exit: 0 done, else the exit code of the error, one line per problem on stderr."""
+    arguments = sys.argv[1:]
+    as_json = "--json-errors" in arguments
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    try:
+        app(args=[argument for argument in arguments if argument != "--json-errors"], prog_name="climdiff")
+    except ClimdiffError as error:
+        for problem in error.problems:
+            print(json.dumps(vars(problem)) if as_json else problem, file=sys.stderr)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        print("interrupted: the same command goes on where it stopped", file=sys.stderr)
+        sys.exit(75)
+
+
+@app.command()
+def train(
+    recipe: RecipePath,
+    overrides: Overrides = None,
+    runs: Runs = Path("runs"),
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint.")] = False,
+) -> None:
+    """Train the model of a recipe: runs/<name> gets its bundle, checkpoints and log."""
+    from climdiff.progress import Bars
+    from climdiff.recipe.load import load
+    from climdiff.workflow.training import train as train_model
+
+    loaded = load(recipe, overrides or ())
+    with Bars() as bars:
+        path = train_model(
+            loaded,
+            runs / loaded.name,
+            resume=resume,
+            say=bars.say,
+            on_step=lambda progress: bars.training(progress, loaded.train.steps),
+            should_stop=_asked_to_stop(),
+        )
+    print(f"{path} is ready: climdiff generate {runs / loaded.name}")
+
+
+@app.command()
+def generate(
+    run: Annotated[Path, typer.Argument(help="A trained run, such as runs/precip.", metavar="RUN")],
+    out: Annotated[Path | None, typer.Option(help="The zarr store; RUN/ensemble.zarr by default.")] = None,
+    members: Annotated[int | None, typer.Option(min=1, help="Size of the ensemble.")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Key of all noise.")] = None,
+    split: Annotated[Split | None, typer.Option(help="Which times of the recipe's data.")] = None,
+    predictors: Annotated[Path | None, typer.Option(help="Your own predictors, netCDF or zarr.")] = None,
+) -> None:
+    """Write an ensemble; run again, it continues, and members can be added later."""
+    from climdiff import bundle
+    from climdiff.progress import Bars
+    from climdiff.workflow.generation import generate as fill
+
+    model = bundle.load(run)
+    target = out if out is not None else run / "ensemble.zarr"
+    with Bars() as bars:
+        summary = fill(
+            model,
+            target,
+            members=members,
+            seed=seed,
+            split=split,
+            predictors=predictors,
+            progress=lambda done, total: bars.stage("generate", done, total),
+        )
+    print(f"{summary.path}: {summary.n_written} of {summary.n_units} units made in {summary.seconds:.0f} s")
+
+
+@app.command()
+def verify(
+    ensemble: Annotated[Path, typer.Argument(help="A zarr store or netCDF file.", metavar="ENSEMBLE")],
+    truth: Annotated[Path | None, typer.Option(help="The truth, for ensembles climdiff did not make.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder of scores and report; that of ENSEMBLE by default.")] = None,
+) -> None:
+    """Score an ensemble and every baseline on the same times; writes scores.json, scores.nc and report.html."""
+    from climdiff.progress import Bars
+    from climdiff.workflow.experiment import publish
+    from climdiff.workflow.verification import verify as judge
+
+    folder = out if out is not None else ensemble.parent
+    with Bars() as bars:
+        verdict = judge(ensemble, truth=truth, progress=lambda name, *done: bars.stage(f"verify {name}", *done))
+        publish(verdict, folder)
+    _show(verdict, folder)
+
+
+@app.command()
+def run(recipe: RecipePath, overrides: Overrides = None, runs: Runs = Path("runs")) -> None:
+    """Train, generate, verify and report; run again, it does what is missing."""
+    from climdiff.progress import Bars
+    from climdiff.recipe.load import load
+    from climdiff.workflow.experiment import run as run_recipe
+
+    loaded = load(recipe, overrides or ())
+    folder = runs / loaded.name
+    with Bars() as bars:
+        verdict = run_recipe(loaded, folder, bars, _asked_to_stop())
+    _show(verdict, folder)
+
+
+@data_app.command("list")
+def data_list() -> None:
+    """List the data sets."""
+    from climdiff.catalog.entries import find, names
+
+    for name in names():
+        print(f"{name:20} {find(name).title}")
+
+
+@data_app.command("show")
+def data_show(name: Annotated[str, typer.Argument(help="A data set, such as radar2km.")]) -> None:
+    """Show one data set: title, licence, source, parts and variables."""
+    from climdiff.catalog.entries import find
+
+    entry = find(name)
+    for key in ("title", "description", "licence", "source", "citation"):
+        print(f"{key + ':':13}{getattr(entry, key)}")
+    for part_name, part in entry.parts.items():
+        subsets = f" (subsets: {', '.join(part.subsets)})" if part.subsets else ""
+        print(f"\n{name}/{part_name}{subsets}")
+        for variable_name, variable in part.variables.items():
+            print(f"  {variable_name:8}{variable.units:12}{variable.standard_name}")
+
+
+@data_app.command("check")
+def data_check(name: Annotated[str, typer.Argument(help="A data set, such as radar2km, or one part of it.")]) -> None:
+    """Open a data set and list everything wrong with it."""
+    from climdiff.catalog.checks import check
+    from climdiff.errors import DataError
+
+    problems = check(name)
+    if problems:
+        raise DataError(*problems)
+    print(f"{name}: nothing wrong")
+
+
+@recipe_app.command("validate")
+def recipe_validate(recipe: RecipePath, overrides: Overrides = None) -> None:
+    """Check a recipe; print nothing wrong or every mistake with its line."""
+    from climdiff.recipe.load import load
+
+    load(recipe, overrides or ())
+    print(f"{recipe}: nothing wrong")
+
+
+@recipe_app.command("show")
+def recipe_show(recipe: RecipePath, overrides: Overrides = None) -> None:
+    """Print a recipe whole: with what it extends, overrides and defaults."""
+    from climdiff.recipe.load import load
+    from climdiff.recipe.show import to_yaml
+
+    print(to_yaml(load(recipe, overrides or ())), end="")
+
+
+@recipe_app.command("schema")
+def recipe_schema() -> None:
+    """Print the JSON schema of recipes, for editors."""
+    from climdiff.recipe.show import json_schema
+
+    print(json.dumps(json_schema(), indent=2))
+
+
+@app.command()
+def version() -> None:
+    """Print the version."""
+    from climdiff import __version__
+
+    print(__version__)
+
+
+def _show(verdict: Any, folder: Path) -> None:
+    from climdiff.progress import score_tables
+
+    score_tables(verdict)
+    for line in verdict.sentences():
+        print(line)
+    print(f"\nreport: {folder / 'report.html'}    scores: {folder / 'scores.json'}")
+
+
+def _asked_to_stop() -> Any:
+    """Return a function that tells whether a signal asked to stop; a second SIGINT stops at once (CD-060)."""
+    asked: list[int] = []
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        del frame
+        if asked and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        asked.append(number)
+
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1):
+        signal.signal(number, handle)
+    return lambda: bool(asked)

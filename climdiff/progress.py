@@ -1,0 +1,93 @@
+"""What a user sees in the terminal: progress bars with the time left, and the tables of scores."""
+
+from __future__ import annotations
+
+import math
+from types import TracebackType
+from typing import Any
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+
+COLUMNS = ("crps_fair", "mae", "rmse", "bias", "spread_skill", "n_members")
+HEADINGS = ("CRPS (fair)", "MAE", "RMSE", "bias", "spread/skill", "members")
+
+
+class Bars:
+    """One progress bar per stage of work; as `experiment.Watch`. Without a terminal, a line at each tenth."""
+
+    def __init__(self) -> None:
+        self.console = Console(stderr=True)
+        self.progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=28),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[note]}"),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+            console=self.console,
+            disable=not self.console.is_terminal,
+        )
+        self.tasks: dict[str, TaskID] = {}
+        self.tenths: dict[str, int] = {}
+
+    def __enter__(self) -> Bars:
+        self.progress.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.progress.stop()
+
+    def say(self, line: str) -> None:
+        """Print a line above the bars."""
+        self.progress.print(line) if self.console.is_terminal else self.console.print(line, highlight=False)
+
+    def stage(self, name: str, done: int, total: int, note: str = "") -> None:
+        """Show how much of a stage is done."""
+        if name not in self.tasks:
+            self.tasks[name] = self.progress.add_task(name, total=total, note=note)
+        self.progress.update(self.tasks[name], completed=done, total=total, note=note)
+        tenth = 10 * done // total
+        if not self.console.is_terminal and tenth > self.tenths.get(name, 0):
+            self.tenths[name] = tenth
+            self.console.print(f"{name}: {done} of {total} {note}", highlight=False)
+
+    def training(self, progress: Any, total: int) -> None:
+        """Show a step of training: loss, samples per second and, when there is one, the validation score."""
+        note = f"loss {progress.loss:.4f}, {progress.samples_per_second:.0f} samples/s"
+        self.stage("train", progress.step, total, note)
+        if progress.validation is not None:
+            score = progress.validation["score"]
+            self.say(f"step {progress.step}: validation CRPS is {score:.3f} of the error of bilinear interpolation")
+
+
+def score_tables(verdict: Any) -> None:
+    """Print one table of scores per variable: the ensemble first, then the baselines."""
+    console = Console()
+    for variable, rows in verdict.to_json().items():
+        units = verdict.ensemble[variable].attrs.get("units", "1")
+        table = Table(title=f"{variable} [{units}]", title_justify="left")
+        table.add_column("method")
+        for heading in HEADINGS:
+            table.add_column(heading, justify="right")
+        for method, scores in rows.items():
+            table.add_row(method, *(_text(name, scores.get(name)) for name in COLUMNS))
+        console.print(table)
+
+
+def _text(name: str, value: float | None) -> str:
+    if value is None or math.isnan(value):
+        return "-"
+    return f"{value:.0f}" if name == "n_members" else f"{value:.4g}"

@@ -1,0 +1,1 @@
+"""What a user asks for, from beginning to end: train, generate, verify, report."""

@@ -1,0 +1,71 @@
+"""Everything of one recipe: train, generate, verify, report; run again, it does what is missing."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol
+
+from climdiff import bundle
+from climdiff.recipe.schema import Recipe
+from climdiff.training.checkpoint import complete
+from climdiff.training.loop import Progress
+from climdiff.workflow import generation, report, training, verification
+from climdiff.workflow.verification import Verdict
+
+
+class Watch(Protocol):
+    """Who is told how far things are; the command line draws bars."""
+
+    def say(self, line: str) -> None:
+        """Take a line for the user."""
+        ...
+
+    def training(self, progress: Progress, total: int) -> None:
+        """Take the state of the training after a step."""
+        ...
+
+    def stage(self, name: str, done: int, total: int) -> None:
+        """Take how much of a stage is done."""
+        ...
+
+
+def run(recipe: Recipe, folder: Path, watch: Watch, should_stop: Callable[[], bool] = lambda: False) -> Verdict:
+    """Run a recipe from beginning to end in `folder` and return the verdict.
+
+    Makes `bundle/`, `ensemble.zarr`, `scores.json`, `scores.nc`, `report.html` and `log.jsonl`. What an earlier run
+    of the same recipe finished is not done again.
+    """
+    started = time.monotonic()
+    train(recipe, folder, watch, should_stop)
+    model = bundle.load(folder)
+    ensemble = folder / "ensemble.zarr"
+    generation.generate(model, ensemble, progress=lambda done, total: watch.stage("generate", done, total))
+    verdict = verification.verify(
+        ensemble, progress=lambda name, done, total: watch.stage(f"verify {name}", done, total)
+    )
+    publish(verdict, folder, facts={"this run took": f"{(time.monotonic() - started) / 60:.1f} min"})
+    return verdict
+
+
+def train(recipe: Recipe, folder: Path, watch: Watch, should_stop: Callable[[], bool], resume: bool = True) -> None:
+    """Train unless exactly this training is done already; with `resume`, go on from a checkpoint if there is one."""
+    if training.is_trained(folder, recipe):
+        watch.say(f"{folder / 'bundle'} is trained already")
+        return
+    training.train(
+        recipe,
+        folder,
+        resume=resume and bool(complete(folder / "checkpoints")),
+        say=watch.say,
+        on_step=lambda progress: watch.training(progress, recipe.train.steps),
+        should_stop=should_stop,
+    )
+
+
+def publish(verdict: Verdict, folder: Path, facts: dict[str, str] | None = None) -> None:
+    """Write scores and report of a verdict to `folder`."""
+    verification.write(verdict, folder)
+    log = folder / "log.jsonl"
+    report.write(verdict, folder / "report.html", log=log if log.exists() else None, facts=facts)

@@ -1,0 +1,104 @@
+"""Bundle and predictors in, ensemble out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import xarray as xr
+
+import climdiff
+from climdiff import build
+from climdiff.bundle import Model
+from climdiff.errors import DataError, Problem
+from climdiff.generation.run import Summary
+from climdiff.generation.run import generate as fill
+from climdiff.generation.template import Template
+from climdiff.recipe.fingerprint import fingerprint
+
+
+def open_predictors(path: Path) -> xr.Dataset:
+    """Return the user's own predictors, lazily, from a netCDF file or a zarr store.
+
+    Raises:
+        DataError: CD-012 nothing there, CD-008 not a data set.
+    """
+    if not path.exists():
+        raise DataError(Problem(12, str(path), "no such file or store", "check the path"))
+    try:
+        return xr.open_dataset(path, engine="zarr" if path.is_dir() else "netcdf4", chunks=None)
+    except (OSError, ValueError, KeyError) as error:
+        what = f"cannot be opened as {'zarr' if path.is_dir() else 'netCDF'} ({error})"
+        raise DataError(Problem(8, str(path), what, "give a CF netCDF file or a zarr store")) from error
+
+
+def generate(
+    model: Model,
+    out: Path,
+    *,
+    members: int | None = None,
+    seed: int | None = None,
+    split: str | None = None,
+    predictors: Path | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Summary:
+    """Write an ensemble to the zarr store `out`; run again, it continues, and more members are added to those there.
+
+    Args:
+        model: A loaded bundle.
+        out: The store.
+        members: Size of the ensemble; the recipe's by default.
+        seed: Key of all noise; the recipe's by default.
+        split: Which times of the recipe's data: train, validation or test; the recipe's `generate.split` by default.
+        predictors: Own predictors (netCDF file or zarr store) instead of the recipe's data.
+        progress: Called with (units done, units to do).
+
+    Raises:
+        ClimdiffError: predictors the model cannot take, a store of another run, a full disk ...
+    """
+    recipe = model.recipe
+    chosen = recipe.generate.split if split is None else split
+    if predictors is None:
+        coarse = build.open_splits(recipe, [chosen])[chosen].coarse
+        coarse = model.accept(coarse, recipe.data.coarse)
+    else:
+        coarse = model.accept(open_predictors(predictors), str(predictors))
+    seed = recipe.seed if seed is None else seed
+    provenance: dict[str, Any] = {
+        "version": climdiff.__version__,
+        "name": recipe.name,
+        "recipe": recipe.model_dump_json(),
+        "recipe_hash": fingerprint(recipe),
+        "bundle_hash": model.hash,
+        "split": chosen if predictors is None else "",
+        "sampler": model.downscaler.sampling.sampler,
+        "sampler_steps": model.downscaler.sampling.steps,
+        "sampler_eta": model.downscaler.sampling.eta,
+        "guidance": model.downscaler.sampling.guidance,
+    }
+    return fill(
+        model.downscaler,
+        coarse,
+        template(model),
+        out,
+        members=recipe.generate.members if members is None else members,
+        seed=seed,
+        provenance=provenance,
+        times_per_unit=recipe.generate.times_per_unit,
+        members_per_unit=recipe.generate.members_per_unit,
+        progress=progress,
+    )
+
+
+def template(model: Model) -> Template:
+    """Return what the store of a model's ensemble looks like."""
+    grid, recipe = model.grid, model.recipe
+    return Template(
+        variables=model.targets,
+        coordinates=grid.to_dataset(),
+        y_dim=grid.y_dim,
+        x_dim=grid.x_dim,
+        title=recipe.title or f"Downscaled ensemble of {recipe.name}",
+        source=f"climdiff {climdiff.__version__}, conditional diffusion model",
+    )

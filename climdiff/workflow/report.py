@@ -1,0 +1,138 @@
+"""The report of a run: fills the page with maps, curves, scores and provenance."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from matplotlib.figure import Figure
+
+from climdiff.errors import Problem, RecipeError
+from climdiff.recipe.schema import Recipe
+from climdiff.recipe.show import to_yaml
+from climdiff.report.curves import loss_figure, rank_histogram_figure, reliability_figure, spectra_figure
+from climdiff.report.labels import date_label, long_name, number, units_label
+from climdiff.report.maps import ensemble_maps
+from climdiff.report.page import Page, Picture, VariableSection, render
+from climdiff.training.log import read as read_log
+from climdiff.workflow.verification import Verdict
+
+N_MAPS = 3
+PROVENANCE = ("version", "recipe_hash", "bundle_hash", "sampler", "sampler_steps", "guidance", "seed", "split")
+
+
+def write(verdict: Verdict, path: Path, *, log: Path | None = None, facts: Mapping[str, str] | None = None) -> None:
+    """Write the HTML report of a verdict to `path`.
+
+    Args:
+        verdict: What `verify` returned.
+        path: The HTML file.
+        log: `log.jsonl` of the training, for its curve.
+        facts: Further facts to show, in order.
+    """
+    recipe, times = verdict.recipe, verdict.ensemble["time"]
+    rows = read_log(log) if log is not None else []
+    page = Page(
+        title=(recipe.title or recipe.name) if recipe else path.stem,
+        summary=recipe.description if recipe else "",
+        period=f"{date_label(times.values[0])} to {date_label(times.values[-1])}, {times.size} times",
+        model=verdict.name,
+        sections=tuple(_section(verdict, name) for name in verdict.scores[verdict.name].variables),
+        training=(_training(loss_figure(rows, validation="validation_score")),) if rows else (),
+        recipe=to_yaml(recipe) if recipe else "",
+        facts=dict(facts or {}),
+        provenance=_provenance(verdict.ensemble),
+    )
+    path.write_text(render(page), encoding="utf-8")
+
+
+def _section(verdict: Verdict, name: str) -> VariableSection:
+    attributes = verdict.ensemble[name].attrs
+    return VariableSection(
+        name=name,
+        long_name=long_name(verdict.ensemble[name]),
+        units=str(attributes.get("units", "")),
+        scores=verdict.to_json()[name],
+        maps=tuple(_maps(verdict, name)),
+        curves=tuple(_curves(verdict, name)),
+        verdict=". ".join(line for line in verdict.sentences() if line.startswith(f"{name}:")),
+    )
+
+
+def _maps(verdict: Verdict, name: str) -> list[Picture]:
+    test, recipe = verdict.test, verdict.recipe
+    shown = recipe.report.members_shown if recipe else 4
+    pictures = []
+    for position in chosen_times(verdict, name):
+        time = verdict.ensemble["time"].values[position]
+        figure = ensemble_maps(
+            test.truth(np.array([position])),
+            test.coarse.isel(time=[position]),
+            verdict.ensemble[[name]].isel(time=[position]),
+            grids=(test.fine_grid, test.coarse_grid),
+            time=time,
+            variable=name,
+            members=shown,
+        )
+        caption = "The coarse input, the truth, mean and spread of the ensemble, and its first members on one scale."
+        pictures.append(Picture(figure, date_label(time), caption, format="png"))
+    return pictures
+
+
+def chosen_times(verdict: Verdict, name: str) -> list[int]:
+    """Return the positions of the times to map: the recipe's, or those of a high, a middle and a low truth.
+
+    Raises:
+        RecipeError: CD-037, a time of the recipe that was not scored.
+    """
+    times = verdict.ensemble["time"]
+    if verdict.recipe is not None and verdict.recipe.report.times:
+        return [_position(wanted, times, verdict.recipe) for wanted in verdict.recipe.report.times]
+    means = [float(verdict.test.truth(np.array([i]))[name].mean()) for i in range(times.size)]
+    order = np.argsort(means)
+    return [int(order[round(share * (len(order) - 1))]) for share in (0.98, 0.85, 0.6)[:N_MAPS]]
+
+
+def _position(wanted: int | str, times: xr.DataArray, recipe: Recipe) -> int:
+    where, fix = f"recipe {recipe.name}: report.times", "choose times of the split that is generated"
+    if isinstance(wanted, int):
+        if wanted < times.size:
+            return wanted
+        raise RecipeError(Problem(37, where, f"position {wanted}, but there are {times.size} times", fix))
+    found = np.flatnonzero(times.dt.strftime("%Y-%m-%dT%H:%M").str.startswith(wanted.replace(" ", "T")[:16]).values)
+    if not len(found):
+        raise RecipeError(Problem(37, where, f"{wanted} is not among the times scored", fix))
+    return int(found[0])
+
+
+def _curves(verdict: Verdict, name: str) -> list[Picture]:
+    found = {method: scores[name] for method, scores in verdict.scores.items() if name in scores.variables}
+    units = units_label(verdict.ensemble[name].attrs.get("units", ""))
+    pictures = []
+    spectra = {method: scores.spectrum for method, scores in found.items() if scores.spectrum is not None}
+    if spectra:
+        caption = "Power of single members at each wavelength, and its ratio to that of the truth."
+        pictures.append(Picture(spectra_figure(spectra, units), "Texture", caption))
+    ranks = {method: scores.rank_histogram for method, scores in found.items() if scores.scalars["n_members"] > 1}
+    if ranks:
+        caption = "How often the truth has each rank among the members; flat is calibrated."
+        pictures.append(Picture(rank_histogram_figure(ranks), "Rank histograms", caption))
+    for threshold in found[verdict.name].reliability:
+        curves = {method: scores.reliability[threshold] for method, scores in found.items()}
+        event = f"{name} ≥ {number(threshold)} {units}".strip()
+        caption = "Observed frequency where an event was forecast with each probability; the diagonal is reliable."
+        pictures.append(Picture(reliability_figure(curves, event), f"Reliability: {event}", caption))
+    return pictures
+
+
+def _training(figure: Figure) -> Picture:
+    caption = "Loss, and the fair CRPS of validation ensembles over the error of bilinear interpolation."
+    return Picture(figure, "Training", caption)
+
+
+def _provenance(ensemble: xr.Dataset) -> dict[str, Any]:
+    attributes = {key: ensemble.attrs.get(f"climdiff_{key}") for key in PROVENANCE}
+    return {key.replace("_", " "): str(value) for key, value in attributes.items() if value not in (None, "")}

@@ -1,0 +1,161 @@
+"""Recipe in, bundle out: opens the data, fits the transforms, trains, and keeps the best network."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from climdiff import build, bundle
+from climdiff.data.batches import Batches
+from climdiff.data.encoder import Encoder
+from climdiff.data.pairs import Pairs
+from climdiff.diffusion.denoiser import Denoiser
+from climdiff.diffusion.objective import Objective
+from climdiff.downscalers.diffusion import DiffusionDownscaler
+from climdiff.errors import MismatchError, Problem
+from climdiff.networks.precision import compute_dtype
+from climdiff.recipe.fingerprint import difference, fingerprint
+from climdiff.recipe.load import parse
+from climdiff.recipe.schema import Recipe
+from climdiff.training import checkpoint
+from climdiff.training.loop import Progress, Run
+from climdiff.training.loop import train as train_run
+from climdiff.transforms.times import check_unseen
+from climdiff.verification.probabilistic import crps_fair
+
+SECTIONS = ("seed", "data", "transforms", "model", "diffusion", "train")
+"""Sections of a recipe that make a training what it is."""
+
+
+def is_trained(folder: Path, recipe: Recipe) -> bool:
+    """Return whether `folder` holds the bundle of exactly this training."""
+    file = folder / "bundle" / "recipe.json"
+    return file.is_file() and not difference(parse(file.read_text(), str(file)), recipe, *SECTIONS)
+
+
+def train(
+    recipe: Recipe,
+    folder: Path,
+    *,
+    resume: bool = False,
+    say: Callable[[str], None] = lambda line: None,
+    on_step: Callable[[Progress], None] = lambda progress: None,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> Path:
+    """Train the model of a recipe and return its bundle.
+
+    Args:
+        recipe: What to train.
+        folder: The run's folder, `runs/<name>`.
+        resume: Continue from the last checkpoint in `folder`; without, a folder that has one is refused.
+        say: Takes lines for the user.
+        on_step: Called after every optimizer step.
+        should_stop: Asked after every step; when true, a checkpoint is saved and training stops (CD-060).
+
+    Raises:
+        ClimdiffError: whatever is wrong with recipe, data or checkpoints, before the first step.
+    """
+    checkpoints = folder / "checkpoints"
+    saved = _last_checkpoint(folder, recipe, resume)
+    splits = build.open_splits(recipe, ("train", "validation"))
+    pairs = splits["train"]
+    say(f"data: {pairs.n_times} training times, {splits['validation'].n_times} for validation")
+    encoder = build.encoder(recipe, pairs)
+    check_unseen(encoder.target_state, splits["validation"].times, "data.split.validation")
+    limits = build.limits(recipe, pairs)
+    denoiser = build.denoiser(recipe, encoder.n_condition, encoder.n_target)
+    dtype = compute_dtype(recipe.train.precision, torch.device("cpu"))
+    objective = Objective(denoiser, build.weighting(recipe), recipe.train.condition_dropout, dtype)
+    run = Run(objective, build.settings(recipe), {"recipe": fingerprint(recipe, *SECTIONS)})
+    if saved is not None:
+        run.restore(saved)
+        say(f"resuming at step {run.step} of {recipe.train.steps}")
+    else:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "recipe.json").write_text(recipe.model_dump_json(indent=1))
+    n_weights = sum(parameter.numel() for parameter in denoiser.parameters())
+    say(f"network: {n_weights:,} weights, {str(dtype).removeprefix('torch.')} on {torch.get_num_threads()} threads")
+    batches = Batches(
+        pairs,
+        encoder,
+        recipe.train.batch_size,
+        recipe.seed,
+        flips=recipe.train.flips,
+        buffer_times=recipe.train.buffer_times,
+        workers=recipe.train.workers,
+    )
+    validate = _Validation(recipe, splits["validation"], encoder, limits, dtype)
+    train_run(run, batches, folder, validate, on_step, should_stop)
+    chosen = checkpoint.best(checkpoint.complete(checkpoints))
+    assert chosen is not None
+    facts = {"steps": run.step, "best_step": chosen.step, "validation_score": chosen.score, "weights": n_weights}
+    target = folder / "bundle"
+    bundle.save(target, recipe, pairs, encoder, checkpoint.load(chosen, "average"), limits, facts)
+    return target
+
+
+class _Validation:
+    """Scores a network by a small ensemble on fixed validation times: fair CRPS relative to the interpolated field."""
+
+    def __init__(
+        self, recipe: Recipe, pairs: Pairs, encoder: Encoder, limits: build.Limits, dtype: torch.dtype
+    ) -> None:
+        n_times = min(recipe.train.validation_times, pairs.n_times)
+        index = np.unique(np.linspace(0, pairs.n_times - 1, n_times).round().astype(int))
+        self.recipe, self.encoder, self.dtype = recipe, encoder, dtype
+        self.coarse_grid, self.method = pairs.coarse_grid, pairs.method
+        self.sampling = build.sampling(recipe, limits)
+        self.guess, self.truth = pairs.guess(index), pairs.truth(index)
+        self.condition = encoder.condition(self.guess)
+
+    def __call__(self, network: nn.Module) -> Mapping[str, float]:
+        """Return `crps_fair_<target>` and their mean ratio to the reference, `score`."""
+        assert isinstance(network, Denoiser)
+        downscaler = DiffusionDownscaler(
+            network, self.encoder, self.coarse_grid, self.method, self.sampling, self.dtype
+        )
+        members = range(self.recipe.train.validation_members)
+        fields = downscaler.sample(self.condition, self.guess, members, self.recipe.seed)
+        drawn = self.encoder.to_dataset(fields, self.guess)
+        numbers, ratios = {}, []
+        for name in self.encoder.targets:
+            truth = self.truth[name].values
+            reference = self.guess[name].values if name in self.guess else np.nanmean(truth, axis=0)
+            numbers[f"crps_fair_{name}"] = float(np.nanmean(crps_fair(drawn[name].values, truth)))
+            ratios.append(numbers[f"crps_fair_{name}"] / float(np.nanmean(np.abs(reference - truth))))
+        return {**numbers, "score": float(np.mean(ratios))}
+
+
+def _last_checkpoint(folder: Path, recipe: Recipe, resume: bool) -> checkpoint.Checkpoint | None:
+    checkpoints = folder / "checkpoints"
+    if checkpoints.is_dir():
+        checkpoint.sweep(checkpoints)
+    found = checkpoint.complete(checkpoints)
+    if not resume:
+        if found:
+            what = f"holds a training that reached step {found[-1].step}"
+            fix = "add --resume to go on, give the recipe another name, or remove the folder"
+            raise MismatchError(Problem(44, str(folder), what, fix))
+        return None
+    if not found:
+        what = "holds no checkpoint to resume from"
+        raise MismatchError(Problem(46, str(folder), what, "check the name, or train without --resume"))
+    changed = _changed(folder / "recipe.json", recipe)
+    if changed:
+        what = f"the recipe changed since this training began: {'; '.join(changed)}"
+        fix = "restore these values, or give the recipe another name to train anew"
+        raise MismatchError(Problem(45, str(folder), what, fix))
+    return found[-1]
+
+
+def _changed(file: Path, recipe: Recipe) -> list[str]:
+    try:
+        return difference(parse(file.read_text(), str(file)), recipe, *SECTIONS)
+    except OSError as error:
+        raise MismatchError(
+            Problem(50, str(file), f"cannot be read ({error})", "restore it, or train under another name")
+        ) from error

@@ -1,0 +1,206 @@
+"""Ensemble in, verdict out: scores the ensemble and every baseline on the same times and cells."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import dask.array
+import numpy as np
+import xarray as xr
+
+from climdiff import build
+from climdiff.data.pairs import Pairs
+from climdiff.downscalers.contract import Downscaler, realization_coordinate
+from climdiff.errors import DataError, MismatchError, OutputError, Problem
+from climdiff.generation.integrity import check_store
+from climdiff.grids.grid import Grid
+from climdiff.recipe.load import parse
+from climdiff.recipe.schema import Recipe
+from climdiff.verification.scorecard import Scores, scorecard
+from climdiff.verification.significance import Difference, compare
+
+MODEL = "diffusion"
+ENSEMBLE = "ensemble"
+BLOCK_TIMES = 32
+BLOCK_DAYS = 7.0
+"""Length of a bootstrap block [days]: longer than the memory of daily weather."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """All scores of an ensemble and its baselines, and how sure the differences are.
+
+    `scores` is {downscaler: Scores}, the ensemble first; `differences` {variable: {baseline: Difference}} of its fair
+    CRPS, negative where the ensemble is better. `test` has the pairs it was scored on.
+    """
+
+    name: str
+    scores: Mapping[str, Scores]
+    differences: Mapping[str, Mapping[str, Difference]]
+    ensemble: xr.Dataset
+    test: Pairs
+    recipe: Recipe | None
+
+    def to_json(self) -> dict[str, dict[str, dict[str, float | None]]]:
+        """Return {variable: {downscaler: {score: number}}}."""
+        each = {name: scores.to_json() for name, scores in self.scores.items()}
+        variables = list(self.scores[self.name].variables)
+        return {
+            variable: {name: table[variable] for name, table in each.items() if variable in table}
+            for variable in variables
+        }
+
+    def sentences(self) -> list[str]:
+        """Return one sentence per variable and baseline that a person can quote."""
+        return [
+            f"{variable}: {_sentence(baseline, difference)}"
+            for variable, found in self.differences.items()
+            for baseline, difference in found.items()
+        ]
+
+
+def verify(
+    path: Path,
+    *,
+    truth: Path | None = None,
+    progress: Callable[[str, int, int], None] = lambda method, done, total: None,
+) -> Verdict:
+    """Score the ensemble at `path` against the truth and against every baseline of its recipe.
+
+    Args:
+        path: A zarr store or netCDF file. One of ours names its recipe, which names truth and baselines.
+        truth: The truth of any other CF ensemble, netCDF or zarr; then there are no baselines.
+        progress: Called with (downscaler, times done, times to do).
+
+    Raises:
+        OutputError: CD-001 to CD-011, the store is damaged or incomplete.
+        DataError: the truth does not fit the ensemble.
+    """
+    ensemble = _open(path)
+    if truth is not None:
+        return _foreign(ensemble, _open(truth), progress)
+    recipe, split = _origin(path, ensemble)
+    damage = check_store(path)
+    if damage:
+        raise OutputError(*damage)
+    splits = build.open_splits(recipe, {"train", split})
+    test = _same_times(splits[split], ensemble, path)
+    assert test.fine is not None
+    area = test.fine_grid.cell_area()
+    scores = {MODEL: _score(MODEL, ensemble, test.fine, recipe, area, progress)}
+    for name, baseline in build.baselines(recipe, splits["train"]).items():
+        forecast = lazily(baseline.downscaler, test.coarse, list(baseline.members), recipe.seed, test)
+        scores[name] = _score(name, forecast, test.fine, recipe, area, progress)
+    return Verdict(MODEL, scores, _differences(scores, recipe), ensemble, test, recipe)
+
+
+def write(verdict: Verdict, folder: Path) -> None:
+    """Write `scores.json` and `scores.nc` (everything, one group per downscaler) to `folder`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "scores.json").write_text(json.dumps(verdict.to_json(), indent=1))
+    file = folder / "scores.nc"
+    file.unlink(missing_ok=True)
+    for name, scores in verdict.scores.items():
+        scores.to_dataset().to_netcdf(file, mode="a", group=name, engine="netcdf4")
+
+
+def lazily(downscaler: Downscaler, coarse: xr.Dataset, members: list[int], seed: int, like: Pairs) -> xr.Dataset:
+    """Return the ensemble of a downscaler as a lazy Dataset that is made a block of times at a time when it is read."""
+    assert like.fine is not None
+    grid, fine = like.fine_grid, like.fine
+    starts = range(0, coarse.sizes["time"], BLOCK_TIMES)
+    dims = ("realization", "time", grid.y_dim, grid.x_dim)
+
+    def block(name: str, start: int) -> np.ndarray:
+        made = downscaler.downscale(coarse.isel(time=slice(start, start + BLOCK_TIMES)).load(), members, seed)
+        return made[name].transpose(*dims).values
+
+    variables = {}
+    for name in fine.data_vars:
+        parts = []
+        for start in starts:
+            n_times = min(BLOCK_TIMES, coarse.sizes["time"] - start)
+            shape = (len(members), n_times, *grid.shape)
+            part = dask.array.from_delayed(dask.delayed(block)(str(name), start), shape, np.float32)
+            parts.append(part)
+        variables[name] = (dims, dask.array.concatenate(parts, axis=1), dict(fine[name].attrs))
+    coordinates = {"realization": realization_coordinate(members), "time": coarse["time"].variable}
+    return grid.attach(xr.Dataset(variables, coordinates))
+
+
+def _score(
+    name: str,
+    forecast: xr.Dataset,
+    truth: xr.Dataset,
+    recipe: Recipe,
+    area: xr.DataArray,
+    progress: Callable[[str, int, int], None],
+) -> Scores:
+    with dask.config.set(scheduler="synchronous"):
+        return scorecard(
+            forecast,
+            truth,
+            thresholds=recipe.verify.thresholds,
+            area=area,
+            progress=lambda done, total: progress(name, done, total),
+        )
+
+
+def _differences(scores: Mapping[str, Scores], recipe: Recipe) -> dict[str, dict[str, Difference]]:
+    own = scores[MODEL]
+    block_days = None if isinstance(recipe.data.split.test, str) else BLOCK_DAYS
+    return {
+        variable: {
+            name: compare(found, other[variable], block_days=block_days, seed=recipe.seed)
+            for name, other in scores.items()
+            if name != MODEL and variable in other.variables
+        }
+        for variable, found in own.variables.items()
+    }
+
+
+def _sentence(baseline: str, difference: Difference) -> str:
+    low, high = sorted((-difference.low, -difference.high))
+    interval = f"[{low:.1f}, {high:.1f}] %, paired block bootstrap over {difference.n_blocks} blocks"
+    if difference.high < 0:
+        return f"better than {baseline} by {-difference.percent:.1f} % {interval}"
+    if difference.low > 0:
+        return f"worse than {baseline} by {difference.percent:.1f} % [{difference.low:.1f}, {difference.high:.1f}] %"
+    return f"no difference from {baseline} is certain: {-difference.percent:+.1f} % {interval}"
+
+
+def _open(path: Path) -> xr.Dataset:
+    if not path.exists():
+        raise DataError(Problem(12, str(path), "no such file or store", "check the path"))
+    try:
+        if path.is_dir():
+            return xr.open_zarr(path)
+        return xr.open_dataset(path, engine="netcdf4", chunks={})
+    except (OSError, ValueError, KeyError) as error:
+        what = f"cannot be opened ({error})"
+        raise DataError(Problem(8, str(path), what, "give a zarr store or a CF netCDF file")) from error
+
+
+def _origin(path: Path, ensemble: xr.Dataset) -> tuple[Recipe, str]:
+    text, split = ensemble.attrs.get("climdiff_recipe"), ensemble.attrs.get("climdiff_split")
+    if not text or not split:
+        what = "does not say which truth it belongs to" if text else "was not made by climdiff"
+        raise MismatchError(Problem(44, str(path), what, "name the truth with --truth FILE"))
+    return parse(text, f"{path}: recipe"), split
+
+
+def _same_times(pairs: Pairs, ensemble: xr.Dataset, path: Path) -> Pairs:
+    wanted = pairs.times.to_index().get_indexer(ensemble["time"].to_index())
+    if (wanted < 0).any():
+        what = f"{(wanted < 0).sum()} of its {wanted.size} times are not in the truth any more"
+        raise MismatchError(Problem(23, str(path), what, "restore the data it was made from, or generate it again"))
+    return pairs.select(wanted)
+
+
+def _foreign(ensemble: xr.Dataset, truth: xr.Dataset, progress: Callable[[str, int, int], None]) -> Verdict:
+    scores = scorecard(ensemble, truth, progress=lambda done, total: progress(ENSEMBLE, done, total))
+    grid = Grid.from_dataset(truth, "truth")
+    return Verdict(ENSEMBLE, {ENSEMBLE: scores}, {}, ensemble, Pairs(truth, truth, None, grid, grid), None)

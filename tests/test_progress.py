@@ -1,0 +1,50 @@
+"""What the terminal shows without a terminal: a line at each tenth, and tables of scores."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from climdiff.progress import Bars, score_tables
+
+
+class Step(NamedTuple):
+    step: int
+    loss: float
+    samples_per_second: float
+    validation: dict[str, float] | None = None
+
+
+class Verdict:
+    ensemble = {"pr": type("Field", (), {"attrs": {"units": "mm day-1"}})()}  # noqa: RUF012
+
+    def to_json(self):
+        scores = {"crps_fair": 0.5, "mae": 1.0, "rmse": 2.0, "bias": -0.25, "n_members": 4.0}
+        return {"pr": {"diffusion": scores | {"spread_skill": 0.97}, "bilinear": scores | {"spread_skill": None}}}
+
+
+def test_a_stage_prints_a_line_at_each_tenth(capsys):
+    with Bars() as bars:
+        for done in range(1, 101):
+            bars.stage("generate", done, 100)
+    lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("generate")]
+    assert len(lines) == 10
+    assert lines[-1].startswith("generate: 100 of 100")
+
+
+def test_training_shows_loss_speed_and_validation(capsys):
+    with Bars() as bars:
+        bars.training(Step(1, 0.25, 80.0, {"score": 0.61}), 1)
+    text = capsys.readouterr().err
+    assert "loss 0.2500, 80 samples/s" in text
+    assert "validation CRPS is 0.610 of the error of bilinear interpolation" in text
+
+
+def test_tables_have_a_row_per_method_and_a_dash_for_what_is_undefined(capsys):
+    score_tables(Verdict())
+    rows = {
+        line.split()[1]: line
+        for line in capsys.readouterr().out.splitlines()
+        if "bilinear" in line or "diffusion" in line
+    }
+    assert "0.97" in rows["diffusion"]
+    assert " - " in rows["bilinear"]

@@ -1,0 +1,75 @@
+"""Generation as a user sees it: a store plain xarray opens, continued and extended, from own predictors too."""
+
+from __future__ import annotations
+
+import shutil
+
+import numpy as np
+import pytest
+import xarray as xr
+
+import climdiff
+from climdiff import build
+from climdiff.errors import DataError, MismatchError
+from climdiff.workflow.generation import generate
+
+
+@pytest.fixture(scope="module")
+def model(trained):
+    return climdiff.load(trained)
+
+
+@pytest.fixture(scope="module")
+def store(model, tmp_path_factory):
+    path = tmp_path_factory.mktemp("out") / "ens.zarr"
+    generate(model, path)
+    return path
+
+
+def test_the_ensemble_opens_and_says_where_it_comes_from(store, model):
+    with xr.open_zarr(store) as ensemble:
+        assert ensemble["pr"].dims == ("realization", "time", "lat", "lon")
+        assert ensemble["pr"].shape == (4, 20, 16, 16)
+        assert ensemble["realization"].attrs["standard_name"] == "realization"
+        assert ensemble.attrs["climdiff_bundle_hash"] == model.hash
+        assert ensemble.attrs["climdiff_split"] == "test"
+        assert bool((ensemble["pr"] >= 0).all())
+
+
+def test_running_again_makes_nothing(store, model):
+    assert generate(model, store).n_written == 0
+
+
+def test_fault_084_members_are_added_and_the_old_ones_stay(store, model, tmp_path):
+    shutil.copytree(store, tmp_path / "ens.zarr")
+    before = xr.open_zarr(store)["pr"].values
+    generate(model, tmp_path / "ens.zarr", members=6)
+    after = xr.open_zarr(tmp_path / "ens.zarr")["pr"].values
+    assert after.shape[0] == 6
+    np.testing.assert_array_equal(after[:4], before)
+
+
+def test_fault_044_another_seed_does_not_go_into_the_same_store(store, model):
+    with pytest.raises(MismatchError, match="CD-044"):
+        generate(model, store, seed=99)
+
+
+def test_own_predictors_give_the_same_members(store, model, minute_recipe, tmp_path):
+    coarse = build.open_splits(minute_recipe, ["test"])["test"].coarse
+    coarse.to_netcdf(tmp_path / "coarse.nc")
+    generate(model, tmp_path / "own.zarr", predictors=tmp_path / "coarse.nc", members=2)
+    own = xr.open_zarr(tmp_path / "own.zarr")["pr"].values
+    np.testing.assert_array_equal(own, xr.open_zarr(store)["pr"].values[:2])
+
+
+def test_absent_predictors_are_told(model, tmp_path):
+    with pytest.raises(DataError, match=r"CD-012 .*nothing\.nc: no such file or store"):
+        generate(model, tmp_path / "a.zarr", predictors=tmp_path / "nothing.nc")
+    assert not (tmp_path / "a.zarr").exists()
+
+
+def test_fault_008_a_web_page_instead_of_data_is_told(model, tmp_path):
+    (tmp_path / "page.nc").write_text("<!DOCTYPE html>")
+    with pytest.raises(DataError, match=r"CD-008 .*page\.nc"):
+        generate(model, tmp_path / "a.zarr", predictors=tmp_path / "page.nc")
+    assert not (tmp_path / "a.zarr").exists()

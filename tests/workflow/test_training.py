@@ -1,0 +1,62 @@
+"""Training as a user sees it: a bundle at the end, resume to the bit, refusal instead of surprise."""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+
+from climdiff.errors import MismatchError, RetryError
+from climdiff.recipe.load import load
+from climdiff.training.checkpoint import sha256
+from climdiff.training.log import read
+from climdiff.workflow.training import is_trained, train
+
+
+def changed(recipe, **train_changes):
+    return recipe.model_copy(update={"train": recipe.train.model_copy(update=train_changes)})
+
+
+def test_a_trained_run_has_bundle_log_and_checkpoints(trained, minute_recipe):
+    assert {path.name for path in trained.iterdir()} == {
+        "bundle", "checkpoints", "log.jsonl", "recipe.json", "tensorboard",
+    }  # fmt: skip
+    assert [row["step"] for row in read(trained / "log.jsonl") if "validation_score" in row] == [3, 6]
+    assert is_trained(trained, minute_recipe)
+    assert not is_trained(trained, changed(minute_recipe, steps=7))
+
+
+def test_fault_059_a_stopped_training_ends_with_the_same_weights(trained, minute_recipe, tmp_path):
+    steps = []
+    with pytest.raises(RetryError, match=r"CD-060 .*stopped at step 4 of 6"):
+        train(minute_recipe, tmp_path, on_step=steps.append, should_stop=lambda: len(steps) == 4)
+    assert not (tmp_path / "bundle").exists()
+    train(minute_recipe, tmp_path, resume=True)
+    name = "bundle/weights.safetensors"
+    assert sha256(tmp_path / name) == sha256(trained / name)
+
+
+def test_a_folder_that_holds_a_training_is_not_overwritten(trained, minute_recipe):
+    with pytest.raises(MismatchError, match=r"CD-044 .*reached step 6.*Fix: add --resume"):
+        train(minute_recipe, trained)
+
+
+def test_fault_046_resuming_nothing_is_an_error(minute_recipe, tmp_path):
+    with pytest.raises(MismatchError, match=r"CD-046 .*holds no checkpoint to resume from"):
+        train(minute_recipe, tmp_path, resume=True)
+
+
+def test_fault_045_an_edited_recipe_is_not_resumed(trained, minute_recipe, tmp_path):
+    shutil.copytree(trained, tmp_path / "run")
+    with pytest.raises(MismatchError, match=r"CD-045 .*train\.learning_rate: 0\.0005 -> 0\.001"):
+        train(changed(minute_recipe, learning_rate=1e-3), tmp_path / "run", resume=True)
+
+
+def test_fault_045_a_harmless_key_may_change(trained, minute_recipe, tmp_path):
+    shutil.copytree(trained, tmp_path / "run")
+    train(changed(minute_recipe, log_every=1), tmp_path / "run", resume=True)
+
+
+@pytest.mark.parametrize("name", ["precip", "radar", "iberia"])
+def test_shipped_recipes_are_sound(name):
+    assert load(f"recipes/{name}.yaml").name == name

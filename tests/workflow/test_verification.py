@@ -1,0 +1,94 @@
+"""Verification as a user sees it: every baseline on the same times, foreign ensembles, damaged stores."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+import xarray as xr
+
+import climdiff
+from climdiff import build
+from climdiff.errors import DataError, MismatchError, OutputError
+from climdiff.verification.probabilistic import crps_fair
+from climdiff.workflow.generation import generate
+from climdiff.workflow.verification import lazily, verify, write
+
+
+@pytest.fixture(scope="module")
+def store(trained, tmp_path_factory):
+    path = tmp_path_factory.mktemp("out") / "ensemble.zarr"
+    generate(climdiff.load(trained), path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def verdict(store):
+    return verify(store)
+
+
+def test_the_model_and_every_baseline_are_scored(verdict, tmp_path):
+    write(verdict, tmp_path)
+    scores = json.loads((tmp_path / "scores.json").read_text())
+    assert list(scores["pr"]) == ["diffusion", "bilinear", "climatology", "analogs", "oracle"]
+    for row in scores["pr"].values():
+        assert {"crps_fair", "mae", "rmse", "bias", "spread_skill"} <= set(row)
+        assert row["n_times"] == 20
+    with xr.open_dataset(tmp_path / "scores.nc", group="oracle") as groups:
+        assert groups.sizes
+
+
+def test_scores_are_those_of_the_store(verdict, store, minute_recipe):
+    pairs = build.open_splits(minute_recipe, ["test"])["test"]
+    area = pairs.fine_grid.cell_area().values
+    crps = crps_fair(xr.open_zarr(store)["pr"].values, pairs.truth(slice(None))["pr"].values)
+    assert verdict.to_json()["pr"]["diffusion"]["crps_fair"] == pytest.approx(float((crps * area).mean()), rel=1e-5)
+
+
+def test_every_baseline_gets_a_sentence_with_its_interval(verdict):
+    lines = verdict.sentences()
+    assert len(lines) == 4
+    assert all(line.startswith("pr: ") and "[" in line for line in lines)
+
+
+def test_a_lazy_baseline_equals_one_made_at_once(minute_recipe):
+    splits = build.open_splits(minute_recipe)
+    test = splits["test"]
+    analogs = build.baselines(minute_recipe, splits["train"])["analogs"].downscaler
+    lazy = lazily(analogs, test.coarse, [0, 2], 0, test)
+    whole = analogs.downscale(test.coarse.load(), [0, 2], 0)
+    np.testing.assert_array_equal(lazy["pr"].values, whole["pr"].values)
+
+
+def test_any_cf_ensemble_is_scored_against_a_truth(store, minute_recipe, tmp_path):
+    truth = build.open_splits(minute_recipe, ["test"])["test"].truth(slice(None))
+    truth.to_netcdf(tmp_path / "truth.nc")
+    foreign = xr.open_zarr(store).rename(realization="number").drop_attrs(deep=False)
+    foreign["number"].attrs = {"standard_name": "realization"}
+    foreign.to_netcdf(tmp_path / "foreign.nc")
+    verdict = verify(tmp_path / "foreign.nc", truth=tmp_path / "truth.nc")
+    assert verdict.to_json()["pr"]["ensemble"]["n_members"] == 4
+
+
+def test_a_foreign_ensemble_needs_a_truth(tmp_path):
+    xr.Dataset({"pr": ("time", [1.0])}).to_netcdf(tmp_path / "foreign.nc")
+    with pytest.raises(MismatchError, match=r"CD-044 .*was not made by climdiff.*Fix: name the truth with --truth"):
+        verify(tmp_path / "foreign.nc")
+
+
+def test_fault_001_a_flipped_bit_stops_verification(store, tmp_path):
+    copy = tmp_path / "ensemble.zarr"
+    shutil.copytree(store, copy)
+    chunk = next(path for path in sorted((copy / "pr" / "c").rglob("*")) if path.is_file())
+    content = bytearray(chunk.read_bytes())
+    content[len(content) // 2] ^= 4
+    chunk.write_bytes(content)
+    with pytest.raises(OutputError, match=r"CD-001 .*pr.*Fix:"):
+        verify(copy)
+
+
+def test_an_absent_store_is_told(tmp_path):
+    with pytest.raises(DataError, match=r"CD-012 .*no such file or store"):
+        verify(tmp_path / "nothing.zarr")
