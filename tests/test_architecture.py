@@ -263,10 +263,6 @@ def help_run(**environment: str) -> tuple[str, str, float]:
     return done.stdout, done.stderr, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
-needs_cli = pytest.mark.skipif(not (PACKAGE / "cli.py").is_file(), reason="climdiff/cli.py is not written yet")
-
-
-@needs_cli
 def test_help_imports_no_heavy_library():
     _, log, _ = help_run(PYTHONPROFILEIMPORTTIME="1")
     imported = {line.rpartition("|")[2].strip() for line in log.splitlines() if line.startswith("import time:")}
@@ -275,7 +271,6 @@ def test_help_imports_no_heavy_library():
     assert heavy & imported == set()
 
 
-@needs_cli
 def test_help_takes_less_than_300_milliseconds():
     """The best of five CPU times: a busy neighbour slows a run down, it never makes one faster."""
     runs = [help_run() for _ in range(5)]
