@@ -19,7 +19,6 @@ from climdiff.data.pairs import Pairs, align
 from climdiff.data.split import split_periods
 from climdiff.diffusion import schedules
 from climdiff.diffusion.denoiser import Denoiser
-from climdiff.diffusion.loss import Weighting
 from climdiff.diffusion.process import Chain
 from climdiff.downscalers.analogs import Analogs
 from climdiff.downscalers.climatology import Climatology
@@ -192,17 +191,6 @@ def network_shape(recipe: Recipe) -> Architecture:
     return dataclasses.replace(shape, widths=widths)
 
 
-def weighting(recipe: Recipe) -> Weighting:
-    """Return the weighting of the loss; `auto` is the one docs/epsilon.md found best for the prediction."""
-    match recipe.diffusion.weighting, recipe.diffusion.prediction:
-        case "auto", "v":
-            return "bounded"
-        case "auto", _:
-            return "uniform"
-        case name, _:
-            return name
-
-
 def settings(recipe: Recipe) -> Settings:
     """Return how to train."""
     train = recipe.train
@@ -212,10 +200,9 @@ def settings(recipe: Recipe) -> Settings:
 
 def sampling(recipe: Recipe, limits: Limits) -> Sampling:
     """Return how members are drawn."""
-    sample = recipe.sample
-    return Sampling(
-        sample.sampler, sample.steps, sample.eta, sample.guidance, limits, micro_batch=recipe.generate.micro_batch
-    )
+    names = ("sampler", "steps", "eta", "guidance", "sigma_max", "sigma_min")
+    chosen = {name: getattr(recipe.sample, name) for name in names}
+    return Sampling(**chosen, limits=limits, micro_batch=recipe.generate.micro_batch)
 
 
 def baselines(recipe: Recipe, train: Pairs) -> dict[str, Baseline]:

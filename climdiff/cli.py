@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from climdiff.errors import ClimdiffError
+from climdiff.errors import ClimdiffError, DataError
 
 app = typer.Typer(
     help="Probabilistic downscaling of climate fields with conditional diffusion models.",
@@ -167,12 +167,14 @@ def data_show(name: Annotated[str, typer.Argument(help="A data set, such as rada
 def data_check(name: Annotated[str, typer.Argument(help="A data set, such as radar2km, or one part of it.")]) -> None:
     """Open a data set and list everything wrong with it."""
     from climdiff.catalog.checks import check
-    from climdiff.errors import DataError
+    from climdiff.progress import problem_table
 
     problems = check(name)
-    if problems:
-        raise DataError(*problems)
-    print(f"{name}: nothing wrong")
+    if not problems:
+        print(f"{name}: nothing wrong")
+        return
+    problem_table(name, problems)
+    raise typer.Exit(DataError.exit_code)
 
 
 @recipe_app.command("validate")
@@ -213,8 +215,9 @@ def _show(verdict: Any, folder: Path) -> None:
     from climdiff.progress import score_tables
 
     score_tables(verdict)
-    for line in verdict.sentences():
-        print(line)
+    for variable in verdict.differences:
+        for line in verdict.sentences(variable):
+            print(f"{variable}: {line}")
     print(f"\nreport: {folder / 'report.html'}    scores: {folder / 'scores.json'}")
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -17,6 +19,8 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 from rich.table import Table
+
+from climdiff.errors import Problem
 
 COLUMNS = ("crps_fair", "mae", "rmse", "bias", "spread_skill", "n_members")
 HEADINGS = ("CRPS (fair)", "MAE", "RMSE", "bias", "spread/skill", "members")
@@ -85,6 +89,16 @@ def score_tables(verdict: Any) -> None:
         for method, scores in rows.items():
             table.add_row(method, *(_text(name, scores.get(name)) for name in COLUMNS))
         console.print(table)
+
+
+def problem_table(name: str, problems: Sequence[Problem]) -> None:
+    """Print everything wrong with a data set as one table."""
+    table = Table(title=f"{name}: {len(problems)} problems", title_justify="left", show_lines=True)
+    for heading in ("code", "where", "what", "fix"):
+        table.add_column(heading, overflow="fold")
+    for problem in problems:
+        table.add_row(f"CD-{problem.code:03d}", *map(escape, (problem.where, problem.what, problem.fix)))
+    Console().print(table)
 
 
 def _text(name: str, value: float | None) -> str:

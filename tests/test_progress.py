@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from climdiff.progress import Bars, score_tables
+from climdiff.errors import Problem
+from climdiff.progress import Bars, problem_table, score_tables
 
 
 class Step(NamedTuple):
@@ -48,3 +49,14 @@ def test_tables_have_a_row_per_method_and_a_dash_for_what_is_undefined(capsys):
     }
     assert "0.97" in rows["diffusion"]
     assert " - " in rows["bilinear"]
+
+
+def test_problems_are_one_table_and_brackets_stay_brackets(capsys):
+    problem_table(
+        "mine", [Problem(29, "a.nc", "units [red]K[/red]", "convert"), Problem(36, "b.nc", "no pr", "name it")]
+    )
+    text = capsys.readouterr().out
+    assert "mine: 2 problems" in text
+    assert "CD-029" in text
+    assert "CD-036" in text
+    assert "[red]K" in text

@@ -27,6 +27,7 @@ from climdiff.samplers.noise import Noise, time_keys
 class Sampling:
     """How a member is drawn.
 
+    `sigma_max` and `sigma_min` are the ends of the Karras-spaced noise levels (`ddpm` walks the chain's own).
     `limits` are physical bounds by variable, kept at every step; `micro_batch` is the number of fields in one network
     evaluation, always filled up, because a convolution may round differently for another batch size.
     """
@@ -35,6 +36,8 @@ class Sampling:
     steps: int = 10
     eta: float = 0.0
     guidance: float = 1.0
+    sigma_max: float = 80.0
+    sigma_min: float = 0.01
     limits: Mapping[str, tuple[float, float]] | None = None
     micro_batch: int = 32
 
@@ -115,7 +118,7 @@ def noise_levels(denoiser: Denoiser, sampling: Sampling) -> Tensor:
     chain = denoiser.chain
     if sampling.sampler == "ddpm":
         return schedules.trailing(chain, sampling.steps)
-    return schedules.karras(chain, sampling.steps)
+    return schedules.karras(chain, sampling.steps, smallest=sampling.sigma_min, largest=sampling.sigma_max)
 
 
 def _batches(pairs: list[tuple[int, int]], size: int) -> Iterator[tuple[list[int], list[int], list[tuple[int, int]]]]:

@@ -170,9 +170,11 @@ class Diffusion(Section):
 
     schedule: Literal["linear", "cosine"] = Field(default="cosine", description="How noise grows along the chain.")
     n_steps: Annotated[int, Field(ge=2, le=100_000)] = Field(default=1000, description="Length T of the chain.")
-    prediction: Literal["epsilon", "v", "x0"] = Field(default="epsilon", description="What the network estimates.")
-    weighting: Literal["auto", "uniform", "min_snr"] = Field(
-        default="auto", description="Weight of noise levels in the loss."
+    prediction: Literal["epsilon", "epsilon_plain", "v", "x0"] = Field(
+        default="epsilon", description="What the network estimates; epsilon_plain is without the skip."
+    )
+    weighting: Literal["bounded", "uniform", "min_snr"] = Field(
+        default="bounded", description="Weight of noise levels in the loss."
     )
 
 
@@ -215,6 +217,12 @@ class Sample(Section):
     eta: Annotated[float, Field(ge=0.0, le=1.0)] = Field(default=0.0, description="Share of fresh noise (ddim only).")
     guidance: Annotated[float, Field(ge=0.0, le=50.0)] = Field(
         default=1.0, description="Weight of the condition; 1: as is."
+    )
+    sigma_max: Annotated[float, Field(gt=0.0, le=100_000.0)] = Field(
+        default=80.0, description="Highest noise level (dpmpp_2m, ddim)."
+    )
+    sigma_min: Annotated[float, Field(gt=0.0, le=100.0)] = Field(
+        default=0.01, description="Lowest noise level before 0 (dpmpp_2m, ddim)."
     )
     largest: Annotated[float, Field(ge=1.0, le=1000.0)] = Field(
         default=1.25, description="Upper physical bound, as a multiple of the largest training value."

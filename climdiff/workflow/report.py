@@ -58,7 +58,7 @@ def _section(verdict: Verdict, name: str) -> VariableSection:
         scores=verdict.to_json()[name],
         maps=tuple(_maps(verdict, name)),
         curves=tuple(_curves(verdict, name)),
-        verdict=". ".join(line for line in verdict.sentences() if line.startswith(f"{name}:")),
+        verdict="; ".join(verdict.sentences(name)),
     )
 
 

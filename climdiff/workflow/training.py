@@ -69,7 +69,7 @@ def train(
     limits = build.limits(recipe, pairs)
     denoiser = build.denoiser(recipe, encoder.n_condition, encoder.n_target)
     dtype = compute_dtype(recipe.train.precision, torch.device("cpu"))
-    objective = Objective(denoiser, build.weighting(recipe), recipe.train.condition_dropout, dtype)
+    objective = Objective(denoiser, recipe.diffusion.weighting, recipe.train.condition_dropout, dtype)
     run = Run(objective, build.settings(recipe), {"recipe": fingerprint(recipe, *SECTIONS)})
     if saved is not None:
         run.restore(saved)

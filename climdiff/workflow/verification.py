@@ -53,13 +53,9 @@ class Verdict:
             for variable in variables
         }
 
-    def sentences(self) -> list[str]:
-        """Return one sentence per variable and baseline that a person can quote."""
-        return [
-            f"{variable}: {_sentence(baseline, difference)}"
-            for variable, found in self.differences.items()
-            for baseline, difference in found.items()
-        ]
+    def sentences(self, variable: str) -> list[str]:
+        """Return one sentence per baseline that a person can quote."""
+        return [_sentence(baseline, found) for baseline, found in self.differences.get(variable, {}).items()]
 
 
 def verify(
