@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import Any
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import (
@@ -23,7 +24,7 @@ from rich.table import Table
 from climdiff.errors import Problem
 
 COLUMNS = ("crps_fair", "mae", "rmse", "bias", "spread_skill", "n_members")
-HEADINGS = ("CRPS (fair)", "MAE", "RMSE", "bias", "spread/skill", "members")
+HEADINGS = ("fair CRPS", "MAE", "RMSE", "bias", "spread/skill", "members")
 
 
 class Bars:
@@ -82,10 +83,10 @@ def score_tables(verdict: Any) -> None:
     console = Console()
     for variable, rows in verdict.to_json().items():
         units = verdict.ensemble[variable].attrs.get("units", "1")
-        table = Table(title=f"{variable} [{units}]", title_justify="left")
-        table.add_column("method")
+        table = Table(title=f"\n{variable} ({units})", title_justify="left", title_style="bold", box=SIMPLE_HEAD)
+        table.add_column("method", no_wrap=True)
         for heading in HEADINGS:
-            table.add_column(heading, justify="right")
+            table.add_column(heading, justify="right", no_wrap=True)
         for method, scores in rows.items():
             table.add_row(method, *(_text(name, scores.get(name)) for name in COLUMNS))
         console.print(table)

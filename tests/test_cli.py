@@ -84,7 +84,7 @@ def test_a_run_prints_its_table(minute, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     result = run("run", RECIPES / "tiny.yaml", *minute, "train.steps=2", "train.validate_every=2")
     assert result.exit_code == 0, result.output
-    for word in ("diffusion", "bilinear", "oracle", "CRPS (fair)", "report.html"):
+    for word in ("diffusion", "bilinear", "oracle", "fair CRPS", "report.html"):
         assert word in result.output
     folder = tmp_path / "runs" / "minute"
     assert "units made" in run("generate", folder, "--members", 5).output
