@@ -20,6 +20,17 @@ class Zero(nn.Module):
         return torch.zeros_like(z)
 
 
+class Convolution(nn.Module):
+    """A linear network that sees z and the condition."""
+
+    def __init__(self, layer):
+        super().__init__()
+        self.layer = layer
+
+    def forward(self, z, t, condition):
+        return self.layer(torch.cat([z, condition], dim=1))
+
+
 def test_times_are_uniform_over_the_chain():
     generator = torch.Generator().manual_seed(0)
     x = torch.zeros(8, 1, 1, 1)
@@ -80,3 +91,19 @@ def test_a_sample_without_any_cell_costs_nothing():
     drawn = draw(torch.zeros_like(x), 1000, 0.0, torch.Generator().manual_seed(8))
     loss = epsilon_loss(Denoiser(Zero(), CHAIN, "epsilon"), x, torch.zeros(1, 1, 4, 4), drawn, "uniform")
     assert loss.tolist() == [0.0]
+
+
+def test_epsilon_through_a_skip_with_the_bounded_weight_trains_exactly_as_v():
+    """Same loss and same gradient to the bit, so the same network at the end of any training."""
+    x, condition = torch.randn(4, 1, 8, 8), torch.randn(4, 2, 8, 8)
+    drawn = draw(x, 1000, 0.1, torch.Generator().manual_seed(9))
+    found = []
+    for prediction in ("epsilon", "v"):
+        torch.manual_seed(3)
+        network = nn.Conv2d(4, 1, 3, padding=1)
+        denoiser = Denoiser(Convolution(network), CHAIN, prediction)
+        loss = epsilon_loss(denoiser, x, condition, drawn, "bounded").mean()
+        loss.backward()
+        found.append((loss.detach(), network.weight.grad))
+    assert torch.equal(found[0][0], found[1][0])
+    assert torch.equal(found[0][1], found[1][1])
