@@ -55,6 +55,8 @@ class Variable(Section):
             "lower_bound": self.lower_bound,
             "upper_bound": self.upper_bound,
         }
+        if self.valid_range is not None:
+            named |= {"valid_min": self.valid_range[0], "valid_max": self.valid_range[1]}
         return {name: value for name, value in named.items() if value is not None}
 
 

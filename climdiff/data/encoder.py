@@ -119,6 +119,8 @@ class Encoder:
     def bounds(self, guess: xr.Dataset, limits: Mapping[str, tuple[float, float]]) -> tuple[Tensor, Tensor]:
         """Return lowest and highest possible targets in network space, each (time, n_target, y, x), float32.
 
+        A cell whose guess is missing has no bounds (infinite ones).
+
         Args:
             guess: The coarse fields on the fine grid, physical units.
             limits: Lower and upper physical bound by variable; a variable without an entry is unbounded.
@@ -132,7 +134,7 @@ class Encoder:
             fields = [side[name].variable.set_dims(sizes).transpose(*dims).values for name in self.targets]
             return torch.from_numpy(np.stack(fields, axis=1).astype(np.float32))
 
-        return stacked(low), stacked(high)
+        return _unbounded(stacked(low), -torch.inf), _unbounded(stacked(high), torch.inf)
 
     def to_state(self) -> dict[str, xr.Dataset]:
         """Return all that has to be saved beside the two pipelines; `from_state` is its inverse."""
@@ -209,6 +211,10 @@ class Encoder:
                     problems.append(Problem(33, "data", what, fix))
             raise DataError(*problems)
         return stacked
+
+
+def _unbounded(bound: Tensor, value: float) -> Tensor:
+    return torch.where(bound.isnan(), value, bound)
 
 
 def fit_encoder(

@@ -26,8 +26,16 @@ class _Count:
     missing: list[np.ndarray] = field(default_factory=list)
     infinite: list[np.ndarray] = field(default_factory=list)
     seen: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=bool))
+    valid: tuple[float, float] = (-np.inf, np.inf)
+    invalid: list[np.ndarray] = field(default_factory=list)
+    extremes: tuple[float, float] = (np.inf, -np.inf)
 
     def add(self, values: np.ndarray) -> None:
+        flat = values.reshape(len(values), -1)
+        beyond = (flat < self.valid[0]) | (flat > self.valid[1])
+        self.invalid.append(np.asarray(beyond.any(axis=1)))
+        low, high = np.fmin.reduce(flat, axis=None), np.fmax.reduce(flat, axis=None)
+        self.extremes = float(np.fmin(self.extremes[0], low)), float(np.fmax(self.extremes[1], high))
         absent = np.isnan(values)
         self.missing.append(absent.reshape(len(values), -1).sum(axis=1))
         self.infinite.append(np.isinf(values).reshape(len(values), -1).any(axis=1))
@@ -46,8 +54,9 @@ def apply_missing_policy(pairs: Pairs, policy: Policy, block_times: int = 256) -
     Memory: one block of dates, one mask per variable, and two numbers per date and variable.
 
     Raises:
-        DataError: CD-033 with dates and share: infinite values or a variable without any value (every policy), missing
-            values (`error`), or no date left.
+        DataError: CD-032 values outside the variable's valid range (attributes `valid_min`, `valid_max`); CD-033, with
+            dates and share: infinite values or a variable without any value (every policy), missing values (`error`),
+            or no date left.
     """
     sides = {"coarse": pairs.coarse} | ({} if pairs.fine is None else {"fine": pairs.fine})
     counts = {side: _scan(values, block_times) for side, values in sides.items()}
@@ -79,7 +88,10 @@ def apply_missing_policy(pairs: Pairs, policy: Policy, block_times: int = 256) -
 
 
 def _scan(values: xr.Dataset, block_times: int) -> dict[str, _Count]:
-    counts = {str(name): _Count() for name in values.data_vars}
+    counts = {
+        str(name): _Count(valid=(field.attrs.get("valid_min", -np.inf), field.attrs.get("valid_max", np.inf)))
+        for name, field in values.data_vars.items()
+    }
     for block in _blocks(values, block_times):
         for name, count in counts.items():
             count.add(block[name].values)
@@ -96,6 +108,16 @@ def _refuse(times: xr.DataArray, side: str, name: str, count: _Count, policy: Po
     if infinite.any():
         what = f"variable '{name}' is infinite on {infinite.sum()} of {infinite.size} dates ({_dates(times, infinite)})"
         return [Problem(33, side, what, "repair these dates or declare the value as missing (_FillValue)")]
+    invalid = np.concatenate(count.invalid)
+    if invalid.any():
+        what = (
+            f"variable '{name}' reaches from {count.extremes[0]:g} to {count.extremes[1]:g}, outside its valid range "
+            f"{count.valid[0]:g} to {count.valid[1]:g}, on {invalid.sum()} of {invalid.size} dates "
+            f"({_dates(times, invalid)})"
+        )
+        return [
+            Problem(32, side, what, "repair these dates, or name a missing value or another valid_range in the entry")
+        ]
     if not count.seen.any():
         what = f"variable '{name}' has no value at all on any of {missing.size} dates"
         return [Problem(33, side, what, "check the variable's name, _FillValue and valid range in the catalog entry")]

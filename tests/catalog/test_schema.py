@@ -10,7 +10,7 @@ RAIN = {"standard_name": "precipitation_flux", "units": "mm day-1"}
 
 def test_attributes_are_those_of_cf_and_the_bounds():
     variable = Variable(**RAIN, lower_bound=0.0, valid_range=(0.0, 500.0))
-    assert variable.attributes == RAIN | {"lower_bound": 0.0}
+    assert variable.attributes == RAIN | {"lower_bound": 0.0, "valid_min": 0.0, "valid_max": 500.0}
 
 
 def test_an_entry_cannot_be_changed():

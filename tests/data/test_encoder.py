@@ -224,3 +224,12 @@ class _Same:
 
     def invert(self, values, state, guess=None):
         return values
+
+
+def test_a_cell_without_guess_has_no_bounds(pairs, encoder):
+    guess = pairs.guess(slice(0, 1)).copy(deep=True)
+    name = encoder.targets[0]
+    guess[name].values[0, 0, 0] = np.nan
+    low, high = encoder.bounds(guess, {name: (0.0, 10.0)})
+    assert (float(low[0, 0, 0, 0]), float(high[0, 0, 0, 0])) == (-np.inf, np.inf)
+    assert np.isfinite(low[0, 0, 1:].numpy()).all()

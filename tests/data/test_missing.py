@@ -75,3 +75,14 @@ def test_no_date_left_is_refused(fields):
     pairs = holed(fields, fine=[(date, 0, date, np.nan) for date in range(12)])
     with pytest.raises(DataError, match="policy 'skip_date' leaves none"):
         apply_missing_policy(pairs, "skip_date")
+
+
+@pytest.mark.parametrize("policy", ["error", "mask", "skip_date"])
+def test_fault_032_a_sentinel_on_any_date_is_found_by_the_valid_range(fields, policy):
+    pairs = holed(fields, fine=[(7, 3, 3, -9999.0)])
+    pairs.fine["pr"].attrs |= {"valid_min": 0.0, "valid_max": 500.0}
+    message = (
+        r"CD-032 fine: variable 'pr' reaches from -9999 to .*valid range 0 to 500, on 1 of 12 dates \(2001-01-08\)"
+    )
+    with pytest.raises(DataError, match=message):
+        apply_missing_policy(pairs, policy, block_times=5)

@@ -1,0 +1,96 @@
+"""What predictors must be before a trained model takes them; a user's own files come this way too."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from climdiff.data.times import iso_dates
+from climdiff.errors import DataError, Problem
+
+
+def variable_problems(coarse: xr.Dataset, name: str, wanted: Mapping[str, Any], where: str) -> list[Problem]:
+    """Return what is wrong with one predictor: absent (CD-036), other dimensions or type (CD-017), units (CD-029)."""
+    if name not in coarse.data_vars:
+        what = f"variable '{name}' is absent; found {', '.join(map(str, coarse.data_vars)) or 'none'}"
+        return [Problem(36, where, what, f"give a variable '{name}'")]
+    field = coarse[name]
+    problems = []
+    if field.ndim != 3 or "time" not in field.dims:
+        what = f"variable '{name}' has dimensions {field.dims}, expected time and two of the grid"
+        problems.append(Problem(17, where, what, "select one member or level, or rename the dimensions"))
+    if field.dtype.kind not in "fiu":
+        what = f"variable '{name}' has type {field.dtype}, expected numbers"
+        problems.append(Problem(17, where, what, "convert the values to float"))
+    units = field.attrs.get("units")
+    if units != wanted.get("units"):
+        what = f"variable '{name}' has units {units!r}, the model was trained with {wanted.get('units')!r}"
+        problems.append(Problem(29, where, what, "convert the values and set the attribute 'units'"))
+    return problems
+
+
+def time_problems(coarse: xr.Dataset, where: str) -> list[Problem]:
+    """Return what is wrong with the dates: none (CD-023), no dates (CD-026), twice (CD-022), not sorted (CD-024)."""
+    if "time" not in coarse.coords or not coarse.sizes.get("time"):
+        return [Problem(23, where, "has no coordinate 'time', or no date", "name the dimension of the dates 'time'")]
+    times = coarse["time"]
+    if times.dtype.kind != "M" and times.dtype != object:
+        what = f"coordinate 'time' has type {times.dtype}, expected dates"
+        return [Problem(26, where, what, "give it CF units such as 'days since 1970-01-01' and a calendar")]
+    if bool(times.isnull().any()):
+        return [Problem(26, where, f"{int(times.isnull().sum())} dates are missing (NaT)", "remove these times")]
+    steps = np.diff(times.values)
+    zero = np.zeros((), steps.dtype) if steps.dtype.kind == "m" else times.values[0] - times.values[0]
+    repeated, backwards = np.flatnonzero(steps == zero), np.flatnonzero(steps < zero)
+    problems = []
+    if len(repeated):
+        problems.append(Problem(22, where, f"dates given twice: {iso_dates(times, repeated)}", "keep each date once"))
+    if len(backwards):
+        what = f"dates go back after {iso_dates(times, backwards)}"
+        problems.append(Problem(24, where, what, "sort the data by time"))
+    return problems
+
+
+def refuse_missing(coarse: xr.Dataset, where: str = "predictors") -> None:
+    """Refuse predictors with missing or infinite values (CD-075) or outside their valid range (CD-030), with dates."""
+    problems = []
+    for name, field in coarse.compute(scheduler="synchronous").data_vars.items():
+        flat = field.transpose("time", ...).values.reshape(field.sizes["time"], -1)
+        bad = np.flatnonzero(~np.isfinite(flat).all(axis=1))
+        if len(bad):
+            what = f"variable '{name}' is missing or not finite on {iso_dates(coarse['time'], bad)}"
+            problems.append(Problem(75, where, what, "fill these cells, or leave these dates out"))
+    if problems:
+        raise DataError(*problems)
+
+
+def check_ranges(coarse: xr.Dataset, predictors: Mapping[str, Mapping[str, Any]], where: str, block: int = 256) -> str:
+    """Return the SHA-256 of all values, read block by block, if they lie in the valid ranges of the predictors.
+
+    Raises:
+        DataError: CD-030 with the range found, for every variable outside its `valid_min` and `valid_max`.
+    """
+    digest = hashlib.sha256()
+    found = dict.fromkeys(predictors, (np.inf, -np.inf))
+    for start in range(0, coarse.sizes["time"], block):
+        values = coarse[list(predictors)].isel(time=slice(start, start + block)).compute(scheduler="synchronous")
+        for name, (low, high) in found.items():
+            array = np.ascontiguousarray(values[name].values, dtype=np.float32)
+            digest.update(array.tobytes())
+            found[name] = (
+                float(np.fmin(low, np.fmin.reduce(array, None))),
+                float(np.fmax(high, np.fmax.reduce(array, None))),
+            )
+    problems = []
+    for name, (low, high) in found.items():
+        least, most = predictors[name].get("valid_min", -np.inf), predictors[name].get("valid_max", np.inf)
+        if low < least or high > most:
+            what = f"variable '{name}' reaches from {low:g} to {high:g}, plausible are {least:g} to {most:g}"
+            problems.append(Problem(30, where, what, "check units and missing values of the predictors"))
+    if problems:
+        raise DataError(*problems)
+    return digest.hexdigest()

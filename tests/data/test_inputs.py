@@ -1,0 +1,73 @@
+"""Predictors that a trained model cannot take are told with variable, dates and both values."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from climdiff.data import inputs
+from climdiff.errors import DataError
+
+WANTED = {"units": "K", "valid_min": 180.0, "valid_max": 340.0}
+
+
+def predictors(values=280.0, n=4):
+    times = xr.date_range("2001-01-01", periods=n, use_cftime=False)
+    field = np.full((n, 2, 3), values, dtype=np.float32)
+    return xr.Dataset({"tas": (("time", "y", "x"), field, {"units": "K"})}, {"time": times})
+
+
+def found(problems):
+    return [problem.code for problem in problems]
+
+
+def test_sound_predictors_have_no_problem():
+    coarse = predictors()
+    assert inputs.variable_problems(coarse, "tas", WANTED, "a.nc") == []
+    assert inputs.time_problems(coarse, "a.nc") == []
+    inputs.refuse_missing(coarse)
+
+
+def test_absent_misshapen_textual_and_foreign_units_are_told():
+    coarse = predictors()
+    assert found(inputs.variable_problems(coarse, "pr", WANTED, "a.nc")) == [36]
+    assert found(inputs.variable_problems(coarse.expand_dims("member"), "tas", WANTED, "a.nc")) == [17]
+    assert found(inputs.variable_problems(coarse.astype(str), "tas", WANTED, "a.nc")) == [17]
+    coarse["tas"].attrs["units"] = "degC"
+    (problem,) = inputs.variable_problems(coarse, "tas", WANTED, "a.nc")
+    assert "'degC'" in problem.what
+    assert "'K'" in problem.what
+
+
+@pytest.mark.parametrize(
+    ("spoil", "code"),
+    [
+        (lambda coarse: coarse.drop_vars("time"), 23),
+        (lambda coarse: coarse.assign_coords(time=np.arange(4.0)), 26),
+        (lambda coarse: coarse.assign_coords(time=coarse["time"].where(coarse["time"] > coarse["time"][0])), 26),
+        (lambda coarse: coarse.isel(time=[0, 1, 1, 2]), 22),
+        (lambda coarse: coarse.isel(time=[0, 2, 1, 3]), 24),
+        (lambda coarse: coarse.convert_calendar("360_day", align_on="year").isel(time=[0, 2, 1, 3]), 24),
+    ],
+)
+def test_dates_that_are_no_rising_dates_are_told(spoil, code):
+    assert found(inputs.time_problems(spoil(predictors()), "a.nc")) == [code]
+
+
+def test_fault_075_missing_values_are_told_with_their_dates():
+    coarse = predictors()
+    coarse["tas"].values[2, 0, 0] = np.nan
+    with pytest.raises(DataError, match=r"CD-075 predictors: variable 'tas' is missing or not finite on 2001-01-03"):
+        inputs.refuse_missing(coarse)
+
+
+def test_fault_030_values_outside_the_plausible_range_are_told():
+    with pytest.raises(DataError, match=r"CD-030 a\.nc: variable 'tas' reaches from 7 to 7, plausible are 180 to 340"):
+        inputs.check_ranges(predictors(7.0), {"tas": WANTED}, "a.nc")
+
+
+def test_the_hash_tells_values_apart_and_not_blocks():
+    one = inputs.check_ranges(predictors(280.0), {"tas": WANTED}, "a.nc", block=4)
+    assert one == inputs.check_ranges(predictors(280.0), {"tas": WANTED}, "a.nc", block=1)
+    assert one != inputs.check_ranges(predictors(281.0), {"tas": WANTED}, "a.nc")
