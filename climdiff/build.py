@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from difflib import get_close_matches
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -39,6 +41,7 @@ from climdiff.transforms.scaling import Standardize
 HELD_BYTES = 2**30
 """A data set up to this size [bytes] is read once and kept in memory; larger ones are read block by block."""
 
+DIRECTIONAL = ("eastward", "northward", "x_wind", "y_wind", "direction")
 SPLITS = ("train", "validation", "test")
 Limits = Mapping[str, tuple[float, float]]
 
@@ -64,7 +67,8 @@ def open_splits(recipe: Recipe, wanted: Iterable[str] = SPLITS) -> dict[str, Pai
     found = {name: _open_pairs(recipe, subset) for name, subset in subsets.items() if name in wanted}
     if set(periods) & set(wanted):
         found |= split_periods(_open_pairs(recipe, None), periods, data.embargo_days, "data.split")
-    return {name: apply_missing_policy(found[name], data.on_missing) for name in wanted}
+    _refuse_shared_times({name: found[name] for name in wanted}, subsets)
+    return {name: apply_missing_policy(_held(found[name]), data.on_missing) for name in wanted}
 
 
 def _open_pairs(recipe: Recipe, subset: str | None) -> Pairs:
@@ -75,10 +79,42 @@ def _open_pairs(recipe: Recipe, subset: str | None) -> Pairs:
     _chosen(coarse, data.predictors, "data.predictors", data.coarse)
     also = [name for name in data.targets if name in coarse.data_vars and name not in data.predictors]
     coarse = coarse[[*data.predictors, *also]]
+    if recipe.train.flips:
+        _refuse_directions(coarse)
+        _refuse_directions(fine)
     static = None
     if data.static is not None and data.statics:
         static = _chosen(open_part(data.static, None, options), data.statics, "data.statics", data.static)
-    return align(_held(coarse), _held(fine), static, data.regrid, (data.coarse, data.fine))
+    return align(coarse, fine, static, data.regrid, (data.coarse, data.fine))
+
+
+def _refuse_directions(values: xr.Dataset) -> None:
+    names = {name: str(field.attrs.get("standard_name", "")) for name, field in values.data_vars.items()}
+    found = [f"'{name}' ({kind})" for name, kind in names.items() if any(word in kind for word in DIRECTIONAL)]
+    if found:
+        what = f"mirroring would turn the wind: {', '.join(found)}"
+        raise RecipeError(Problem(37, "train.flips", what, "set train.flips to false"))
+
+
+def _refuse_shared_times(found: Mapping[str, Pairs], subsets: Mapping[str, str]) -> None:
+    """Refuse splits that share dates; distinct subsets of a data set are its author's split and may (other places)."""
+    problems = []
+    for one, other in itertools.combinations(found, 2):
+        if one in subsets and other in subsets and subsets[one] != subsets[other]:
+            continue
+        shared = np.intersect1d(found[one].times.values, found[other].times.values)
+        if shared.size:
+            what = f"'{one}' and '{other}' share {shared.size} dates, {shared[0]} to {shared[-1]}"
+            problems.append(Problem(43, "data.split", what, "give every date to one split only"))
+    if problems:
+        raise RecipeError(*problems)
+
+
+def _held(pairs: Pairs) -> Pairs:
+    coarse = pairs.coarse.load(scheduler="synchronous") if pairs.coarse.nbytes <= HELD_BYTES else pairs.coarse
+    if pairs.fine is None or pairs.fine.nbytes > HELD_BYTES:
+        return replace(pairs, coarse=coarse)
+    return replace(pairs, coarse=coarse, fine=pairs.fine.load(scheduler="synchronous"))
 
 
 def _chosen(values: xr.Dataset, names: Iterable[str], key: str, where: str) -> xr.Dataset:
@@ -93,10 +129,6 @@ def _chosen(values: xr.Dataset, names: Iterable[str], key: str, where: str) -> x
     if problems:
         raise RecipeError(*problems)
     return values[list(names)]
-
-
-def _held(values: xr.Dataset) -> xr.Dataset:
-    return values.load(scheduler="synchronous") if values.nbytes <= HELD_BYTES else values
 
 
 def transform(step: Step) -> Transform:
@@ -143,27 +175,37 @@ def encoder(recipe: Recipe, train: Pairs) -> Encoder:
     )
 
 
-def limits(recipe: Recipe, train: Pairs, block_times: int = 256) -> dict[str, tuple[float, float]]:
-    """Return the physical range a member may have, per target.
-
-    The upper end lies (sample.largest - 1) times the training range above the largest training value; for rain, whose
-    least value is 0, that is sample.largest times the largest one. The lower end is the variable's own bound, or as
-    far below the smallest training value.
-    """
-    assert train.fine is not None
-    smallest = dict.fromkeys(recipe.data.targets, np.inf)
-    largest = dict.fromkeys(recipe.data.targets, -np.inf)
+def ranges(train: Pairs, targets: Iterable[str], block_times: int = 256) -> Limits:
+    """Return the smallest and the largest training value of each target, physical units."""
+    found = dict.fromkeys(targets, (np.inf, -np.inf))
     for start in range(0, train.n_times, block_times):
         block = train.truth(slice(start, start + block_times))
-        for name in recipe.data.targets:
-            smallest[name] = min(smallest[name], float(block[name].min()))
-            largest[name] = max(largest[name], float(block[name].max()))
-    found = {}
-    for name in recipe.data.targets:
-        margin = (recipe.sample.largest - 1) * (largest[name] - smallest[name])
-        low = train.fine[name].attrs.get("lower_bound", smallest[name] - margin)
-        found[name] = float(low), largest[name] + margin
+        for name, (low, high) in found.items():
+            values = block[name].values
+            found[name] = float(np.nanmin(values, initial=low)), float(np.nanmax(values, initial=high))
     return found
+
+
+def limits(
+    found: Limits, attributes: Mapping[str, Mapping[str, Any]], largest: float
+) -> dict[str, tuple[float, float]]:
+    """Return the physical range a member may have, per target.
+
+    It reaches (largest - 1) times the training range beyond the training values, and never beyond the bounds the
+    variable has by nature. For rain, whose least value is 0, the upper end is `largest` times the largest one.
+
+    Args:
+        found: Smallest and largest training values, from `ranges`.
+        attributes: `lower_bound` and `upper_bound` by target, where there are any.
+        largest: `sample.largest` of the recipe.
+    """
+    limited = {}
+    for name, (low, high) in found.items():
+        margin = (largest - 1) * (high - low)
+        lowest = attributes[name].get("lower_bound", -np.inf)
+        highest = attributes[name].get("upper_bound", np.inf)
+        limited[name] = float(max(low - margin, lowest)), float(min(high + margin, highest))
+    return limited
 
 
 def chain(recipe: Recipe) -> Chain:
@@ -177,8 +219,9 @@ def chain(recipe: Recipe) -> Chain:
 
 def denoiser(recipe: Recipe, n_condition: int, n_target: int) -> Denoiser:
     """Return the untrained denoiser; its weights are a pure function of the recipe's seed."""
-    torch.manual_seed(recipe.seed)
-    network = UNet(n_target + n_condition + 1, n_target, network_shape(recipe))
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(recipe.seed)
+        network = UNet(n_target + n_condition + 1, n_target, network_shape(recipe))
     return Denoiser(network, chain(recipe), recipe.diffusion.prediction)
 
 
@@ -188,7 +231,7 @@ def network_shape(recipe: Recipe) -> Architecture:
     if recipe.model.channels is None:
         return shape
     widths = tuple(width * recipe.model.channels // shape.widths[0] for width in shape.widths)
-    return dataclasses.replace(shape, widths=widths)
+    return replace(shape, widths=widths)
 
 
 def settings(recipe: Recipe) -> Settings:
@@ -200,7 +243,7 @@ def settings(recipe: Recipe) -> Settings:
 
 def sampling(recipe: Recipe, limits: Limits) -> Sampling:
     """Return how members are drawn."""
-    names = ("sampler", "steps", "eta", "guidance", "sigma_max", "sigma_min")
+    names = ("sampler", "steps", "eta", "guidance", "sigma_max", "sigma_min", "conserve")
     chosen = {name: getattr(recipe.sample, name) for name in names}
     return Sampling(**chosen, limits=limits, micro_batch=recipe.generate.micro_batch)
 

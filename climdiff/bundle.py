@@ -9,28 +9,30 @@ Source data may be gone: predictors are all a bundle needs.
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 import xarray as xr
+from pydantic import BaseModel, ConfigDict
 from torch import Tensor
 
 import climdiff
 from climdiff import build
+from climdiff.data import inputs
 from climdiff.data.encoder import Encoder
 from climdiff.data.pairs import Pairs
-from climdiff.downscalers.diffusion import DiffusionDownscaler, Sampling
+from climdiff.downscalers.diffusion import DiffusionDownscaler
 from climdiff.errors import DataError, MismatchError, Problem
 from climdiff.grids.grid import Grid
 from climdiff.networks.precision import compute_dtype
-from climdiff.recipe.fingerprint import fingerprint
 from climdiff.recipe.load import parse
 from climdiff.recipe.schema import Recipe
 from climdiff.training.checkpoint import load_hashed, save_tensors, sha256
@@ -38,6 +40,21 @@ from climdiff.training.checkpoint import load_hashed, save_tensors, sha256
 FORMAT = 1
 STATES = ("channels", "static", "grid", "target_state", "predictor_state", "coarse_grid")
 Attributes = Mapping[str, Mapping[str, Any]]
+
+
+class About(BaseModel):
+    """What `bundle.json` holds; see `save`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    format: int
+    climdiff: str
+    predictors: dict[str, dict[str, Any]]
+    targets: dict[str, dict[str, Any]]
+    ranges: dict[str, tuple[float, float]]
+    dtype: Literal["float32", "bfloat16"]
+    training: dict[str, Any]
+    sha256: dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -73,23 +90,37 @@ class Model:
             Targets (realization, time, y, x), float32, with CF attributes.
 
         Raises:
-            DataError: CD-036 predictors absent, CD-029 units that differ, CD-021 another grid, CD-075 missing values.
+            DataError: CD-036 predictors absent, CD-029 units that differ, CD-073 another grid, CD-075 missing
+                values (unless the recipe masks them).
         """
         numbers = range(members) if isinstance(members, int) else members
-        return self.downscaler.downscale(self.accept(coarse), list(numbers), seed)
+        accepted = self.accept(coarse)
+        if self.recipe.data.on_missing != "mask":
+            inputs.refuse_missing(accepted)
+        drawn = self.downscaler.downscale(accepted, list(numbers), seed)
+        return drawn.assign_attrs({f"climdiff_{key}": value for key, value in self.provenance(seed).items()})
+
+    def provenance(self, seed: int) -> dict[str, Any]:
+        """Return all that makes the values of a member, in plain types."""
+        sampling = dataclasses.asdict(self.downscaler.sampling)
+        return {
+            "version": climdiff.__version__,
+            "name": self.recipe.name,
+            "recipe": self.recipe.model_dump_json(),
+            "bundle_hash": self.hash,
+            "precision": str(self.downscaler.dtype).removeprefix("torch."),
+            "seed": seed,
+            **{key: json.dumps(value) if isinstance(value, dict) else value for key, value in sampling.items()},
+        }
 
     def accept(self, coarse: xr.Dataset, where: str = "predictors") -> xr.Dataset:
         """Return the predictors of `coarse`, still lazy, if the model can take them; raises as `downscale`."""
-        problems = []
-        for name, wanted in self.predictors.items():
-            if name not in coarse.data_vars:
-                what = f"variable '{name}' is absent; found {', '.join(map(str, coarse.data_vars)) or 'none'}"
-                problems.append(Problem(36, where, what, f"give {', '.join(self.predictors)} by these names"))
-                continue
-            units = coarse[name].attrs.get("units")
-            if units != wanted.get("units"):
-                what = f"variable '{name}' has units {units!r}, the model was trained with {wanted.get('units')!r}"
-                problems.append(Problem(29, where, what, "convert the values and set the attribute 'units'"))
+        problems = [
+            problem
+            for name, wanted in self.predictors.items()
+            for problem in inputs.variable_problems(coarse, name, wanted, where)
+        ]
+        problems += inputs.time_problems(coarse, where)
         if problems:
             raise DataError(*problems)
         chosen = coarse[list(self.predictors)]
@@ -106,7 +137,8 @@ def save(
     train: Pairs,
     encoder: Encoder,
     weights: Mapping[str, Tensor],
-    limits: build.Limits,
+    ranges: build.Limits,
+    dtype: torch.dtype,
     training: Mapping[str, Any],
 ) -> None:
     """Write the bundle of a trained model to `path`; it appears whole, and one that was there is replaced.
@@ -117,28 +149,31 @@ def save(
         train: The training pairs, for grids and attributes.
         encoder: Channels and transforms.
         weights: State of the denoiser.
-        limits: Physical range of members per target.
+        ranges: Smallest and largest training value per target.
+        dtype: What its convolutions compute in, on any machine.
         training: Facts to tell: steps, best step, score ...
     """
     assert train.fine is not None
     path.parent.mkdir(parents=True, exist_ok=True)
+    for leftover in (*path.parent.glob(".bundle-*"), *path.parent.glob(".retired-*")):
+        shutil.rmtree(leftover)
     building = Path(tempfile.mkdtemp(prefix=".bundle-", dir=path.parent))
     save_tensors(building / "weights.safetensors", weights)
     (building / "recipe.json").write_text(recipe.model_dump_json(indent=1))
     states = {**encoder.to_state(), "coarse_grid": train.coarse_grid.to_dataset()}
     for name in STATES:
         states[name].to_netcdf(building / f"{name}.nc", engine="netcdf4")
-    about = {
-        "format": FORMAT,
-        "climdiff": climdiff.__version__,
-        "recipe_fingerprint": fingerprint(recipe),
-        "predictors": {name: _plain(train.coarse[name].attrs) for name in encoder.predictors},
-        "targets": {name: _plain(train.fine[name].attrs) for name in encoder.targets},
-        "limits": dict(limits),
-        "training": dict(training),
-        "sha256": {file.name: sha256(file) for file in sorted(building.iterdir())},
-    }
-    (building / "bundle.json").write_text(json.dumps(about, indent=1))
+    about = About(
+        format=FORMAT,
+        climdiff=climdiff.__version__,
+        predictors={name: _plain(train.coarse[name].attrs) for name in encoder.predictors},
+        targets={name: _plain(train.fine[name].attrs) for name in encoder.targets},
+        ranges=dict(ranges),
+        dtype="bfloat16" if dtype == torch.bfloat16 else "float32",
+        training=dict(training),
+        sha256={file.name: sha256(file) for file in sorted(building.iterdir())},
+    )
+    (building / "bundle.json").write_text(about.model_dump_json(indent=1))
     building.chmod(0o755)
     if path.exists():
         retired = Path(tempfile.mkdtemp(prefix=".retired-", dir=path.parent))
@@ -149,12 +184,12 @@ def save(
         building.replace(path)
 
 
-def load(path: str | Path, sampling: Mapping[str, Any] | None = None) -> Model:
+def load(path: str | Path, recipe: Recipe | None = None) -> Model:
     """Return the model of a run folder or bundle.
 
     Args:
         path: `runs/<name>` or `runs/<name>/bundle`.
-        sampling: Fields of `Sampling` to use instead of the recipe's, such as `{"steps": 20}`.
+        recipe: A later version of its recipe, whose `sample`, `generate`, `verify` and `report` are taken.
 
     Raises:
         MismatchError: CD-050 no bundle there or a part missing, CD-049 a file that is not the one saved, CD-048
@@ -164,40 +199,53 @@ def load(path: str | Path, sampling: Mapping[str, Any] | None = None) -> Model:
     folder = folder / "bundle" if (folder / "bundle").is_dir() else folder
     about = _read_about(folder)
     _check_files(folder, about)
-    recipe = parse((folder / "recipe.json").read_text(), str(folder / "recipe.json"))
+    own = parse((folder / "recipe.json").read_text(), str(folder / "recipe.json"))
+    later = {name: getattr(recipe, name) for name in ("sample", "generate", "verify", "report")} if recipe else {}
+    recipe = own.model_copy(update=later)
     states = {name: _read_state(folder / f"{name}.nc") for name in STATES}
     encoder = Encoder.from_state(states, *build.pipelines(recipe))
     denoiser = build.denoiser(recipe, encoder.n_condition, encoder.n_target)
-    weights = load_hashed(folder / "weights.safetensors", about["sha256"]["weights.safetensors"])
+    weights = load_hashed(folder / "weights.safetensors", about.sha256["weights.safetensors"])
     _check_weights(folder, weights, denoiser.state_dict())
     denoiser.load_state_dict(weights)
-    limits = {name: (low, high) for name, (low, high) in about["limits"].items()}
-    chosen: Sampling = replace(build.sampling(recipe, limits), **(sampling or {}))
-    dtype = compute_dtype(recipe.train.precision, torch.device("cpu"))
+    sampling = build.sampling(recipe, build.limits(about.ranges, about.targets, recipe.sample.largest))
+    dtype = compute_dtype(about.dtype, torch.device("cpu"))
     grid = Grid.from_dataset(states["coarse_grid"], str(folder / "coarse_grid.nc"))
-    downscaler = DiffusionDownscaler(denoiser, encoder, grid, recipe.data.regrid, chosen, dtype)
-    identity = hashlib.sha256((folder / "bundle.json").read_bytes()).hexdigest()
-    return Model(recipe, downscaler, about["predictors"], about["targets"], about["training"], identity, folder)
+    downscaler = DiffusionDownscaler(denoiser, encoder, grid, recipe.data.regrid, sampling, dtype)
+    return Model(recipe, downscaler, about.predictors, about.targets, about.training, _identity(about), folder)
 
 
-def _read_about(folder: Path) -> dict[str, Any]:
+def _read_about(folder: Path) -> About:
     file = folder / "bundle.json"
     fix = "give the folder of a trained run, such as runs/precip; `climdiff train` makes one"
     if not file.is_file():
         raise MismatchError(Problem(50, str(folder), "holds no bundle.json", fix))
     try:
-        about = json.loads(file.read_text())
-    except ValueError as error:
-        raise MismatchError(Problem(50, str(file), f"cannot be read ({error})", "restore it from a copy")) from error
-    if about.get("format", 0) > FORMAT:
-        what = f"format {about['format']} is newer than {FORMAT}, the newest this climdiff knows"
-        raise MismatchError(Problem(55, str(file), what, f"install climdiff {about.get('climdiff')} or newer"))
+        about = About.model_validate_json(file.read_text())
+    except (OSError, ValueError) as error:
+        what = f"cannot be read ({str(error).splitlines()[0]})"
+        raise MismatchError(Problem(50, str(file), what, "restore it from a copy, or train again")) from error
+    if about.format > FORMAT:
+        what = f"format {about.format} is newer than {FORMAT}, the newest this climdiff knows"
+        raise MismatchError(Problem(55, str(file), what, f"install climdiff {about.climdiff} or newer"))
+    absent = {f"{name}.nc" for name in STATES} | {"recipe.json", "weights.safetensors"}
+    absent -= set(about.sha256)
+    if absent:
+        what = f"names no hash of {', '.join(sorted(absent))}"
+        raise MismatchError(Problem(50, str(file), what, "restore it from a copy, or train again"))
     return about
 
 
-def _check_files(folder: Path, about: Mapping[str, Any]) -> None:
+def _identity(about: About) -> str:
+    """Return the hash of all that makes the values of a member; harmless keys of the recipe are no part of it."""
+    kept = about.model_dump(include={"predictors", "targets", "ranges", "dtype", "sha256"})
+    kept["sha256"].pop("recipe.json")
+    return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()
+
+
+def _check_files(folder: Path, about: About) -> None:
     problems = []
-    for name, expected in about["sha256"].items():
+    for name, expected in about.sha256.items():
         file = folder / name
         fix = "restore the bundle from a copy, or train again"
         if not file.is_file():
@@ -225,6 +273,7 @@ def _read_state(file: Path) -> xr.Dataset:
 
 
 def _plain(attributes: Mapping[Any, Any]) -> dict[str, Any]:
+    """Return attributes in the plain types of JSON."""
     return {str(key): value.item() if hasattr(value, "item") else value for key, value in attributes.items()}
 
 

@@ -5,6 +5,7 @@ Imports of torch, xarray and the like wait until a command needs them, so that `
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import signal
@@ -15,7 +16,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from climdiff.errors import ClimdiffError, DataError
+from climdiff.errors import ClimdiffError, DataError, Problem, RetryError
 
 app = typer.Typer(
     help="Probabilistic downscaling of climate fields with conditional diffusion models.",
@@ -48,9 +49,10 @@ def main() -> None:
         for problem in error.problems:
             print(json.dumps(vars(problem)) if as_json else problem, file=sys.stderr)
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        print("interrupted: the same command goes on where it stopped", file=sys.stderr)
-        sys.exit(75)
+    except OSError as error:
+        problem = Problem(*_trouble(error))
+        print(json.dumps(vars(problem)) if as_json else problem, file=sys.stderr)
+        sys.exit(RetryError.exit_code)
 
 
 @app.command()
@@ -66,6 +68,7 @@ def train(
     from climdiff.workflow.training import train as train_model
 
     loaded = load(recipe, overrides or ())
+    should_stop = _asked_to_stop()
     with Bars() as bars:
         path = train_model(
             loaded,
@@ -73,7 +76,7 @@ def train(
             resume=resume,
             say=bars.say,
             on_step=lambda progress: bars.training(progress, loaded.train.steps),
-            should_stop=_asked_to_stop(),
+            should_stop=should_stop,
         )
     print(f"{path} is ready: climdiff generate {runs / loaded.name}")
 
@@ -82,10 +85,11 @@ def train(
 def generate(
     run: Annotated[Path, typer.Argument(help="A trained run, such as runs/precip.", metavar="RUN")],
     out: Annotated[Path | None, typer.Option(help="The zarr store; RUN/ensemble.zarr by default.")] = None,
-    members: Annotated[int | None, typer.Option(min=1, help="Size of the ensemble.")] = None,
-    seed: Annotated[int | None, typer.Option(min=0, help="Key of all noise.")] = None,
+    members: Annotated[int | None, typer.Option(min=1, max=100_000, help="Size of the ensemble.")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, max=2**63 - 1, help="Key of all noise.")] = None,
     split: Annotated[Split | None, typer.Option(help="Which times of the recipe's data.")] = None,
     predictors: Annotated[Path | None, typer.Option(help="Your own predictors, netCDF or zarr.")] = None,
+    repair: Annotated[bool, typer.Option("--repair", help="Check every finished chunk; redo damaged ones.")] = False,
 ) -> None:
     """Write an ensemble; run again, it continues, and members can be added later."""
     from climdiff import bundle
@@ -94,7 +98,7 @@ def generate(
 
     model = bundle.load(run)
     target = out if out is not None else run / "ensemble.zarr"
-    with Bars() as bars:
+    with Bars(_asked_to_stop()) as bars:
         summary = fill(
             model,
             target,
@@ -102,6 +106,7 @@ def generate(
             seed=seed,
             split=split,
             predictors=predictors,
+            repair=repair,
             progress=lambda done, total: bars.stage("generate", done, total),
         )
     print(f"{summary.path}: {summary.n_written} of {summary.n_units} units made in {summary.seconds:.0f} s")
@@ -116,10 +121,11 @@ def verify(
     """Score an ensemble and every baseline on the same times; writes scores.json, scores.nc and report.html."""
     from climdiff.progress import Bars
     from climdiff.workflow.experiment import publish
+    from climdiff.workflow.verification import output_folder
     from climdiff.workflow.verification import verify as judge
 
-    folder = out if out is not None else ensemble.parent
-    with Bars() as bars:
+    folder = output_folder(ensemble, out, truth)
+    with Bars(_asked_to_stop()) as bars:
         verdict = judge(ensemble, truth=truth, progress=lambda name, *done: bars.stage(f"verify {name}", *done))
         publish(verdict, folder)
     _show(verdict, folder)
@@ -134,8 +140,9 @@ def run(recipe: RecipePath, overrides: Overrides = None, runs: Runs = Path("runs
 
     loaded = load(recipe, overrides or ())
     folder = runs / loaded.name
-    with Bars() as bars:
-        verdict = run_recipe(loaded, folder, bars, _asked_to_stop())
+    should_stop = _asked_to_stop()
+    with Bars(should_stop) as bars:
+        verdict = run_recipe(loaded, folder, bars, should_stop)
     _show(verdict, folder)
 
 
@@ -209,6 +216,18 @@ def version() -> None:
     from climdiff import __version__
 
     print(__version__)
+
+
+def _trouble(error: OSError) -> tuple[int, str, str, str]:
+    """Return code, place, fault and remedy of a trouble of the file system."""
+    where = str(error.filename or "file system")
+    fix = "check path, permissions and free space, then run the same command again: what is done is kept"
+    return (
+        (52 if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) else 12),
+        where,
+        str(error.strerror or error),
+        fix,
+    )
 
 
 def _show(verdict: Any, folder: Path) -> None:

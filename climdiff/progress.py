@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Any
 
@@ -21,7 +21,7 @@ from rich.progress import (
 )
 from rich.table import Table
 
-from climdiff.errors import Problem
+from climdiff.errors import Problem, RetryError
 
 COLUMNS = ("crps_fair", "mae", "rmse", "bias", "spread_skill", "n_members")
 HEADINGS = ("fair CRPS", "MAE", "RMSE", "bias", "spread/skill", "members")
@@ -30,7 +30,9 @@ HEADINGS = ("fair CRPS", "MAE", "RMSE", "bias", "spread/skill", "members")
 class Bars:
     """One progress bar per stage of work; as `experiment.Watch`. Without a terminal, a line at each tenth."""
 
-    def __init__(self) -> None:
+    def __init__(self, should_stop: Callable[[], bool] = lambda: False) -> None:
+        """Prepare bars; `should_stop` is asked whenever a stage advances, and ends it if true (CD-060)."""
+        self.should_stop = should_stop
         self.console = Console(stderr=True)
         self.progress = Progress(
             TextColumn("{task.description}"),
@@ -60,7 +62,17 @@ class Bars:
         self.progress.print(line) if self.console.is_terminal else self.console.print(line, highlight=False)
 
     def stage(self, name: str, done: int, total: int, note: str = "") -> None:
-        """Show how much of a stage is done."""
+        """Show how much of a stage is done.
+
+        Raises:
+            RetryError: CD-060, a signal asked to stop.
+        """
+        self._show(name, done, total, note)
+        if self.should_stop() and done < total:
+            what = f"stopped at {done} of {total}; what is done is kept"
+            raise RetryError(Problem(60, name, what, "run the same command again to go on"))
+
+    def _show(self, name: str, done: int, total: int, note: str) -> None:
         if name not in self.tasks:
             self.tasks[name] = self.progress.add_task(name, total=total, note=note)
         self.progress.update(self.tasks[name], completed=done, total=total, note=note)
@@ -72,10 +84,10 @@ class Bars:
     def training(self, progress: Any, total: int) -> None:
         """Show a step of training: loss, samples per second and, when there is one, the validation score."""
         note = f"loss {progress.loss:.4f}, {progress.samples_per_second:.0f} samples/s"
-        self.stage("train", progress.step, total, note)
+        self._show("train", progress.step, total, note)
         if progress.validation is not None:
             score = progress.validation["score"]
-            self.say(f"step {progress.step}: validation CRPS is {score:.3f} of the error of bilinear interpolation")
+            self.say(f"step {progress.step}: validation CRPS is {score:.3f} of the error of the interpolated field")
 
 
 def score_tables(verdict: Any) -> None:

@@ -50,11 +50,61 @@ def test_channels_scale_all_widths(minute_recipe):
     assert build.network_shape(minute_recipe).widths == (16, 32, 48)
 
 
-def test_limits_reach_from_zero_to_a_multiple_of_the_largest_rain(minute_recipe, splits):
-    low, high = build.limits(minute_recipe, splits["train"], block_times=50)["pr"]
-    largest = float(splits["train"].truth(slice(None))["pr"].max())
-    assert low == 0.0
-    assert high == pytest.approx(minute_recipe.sample.largest * largest)
+def test_ranges_are_those_of_the_training_data(minute_recipe, splits):
+    truth = splits["train"].truth(slice(None))["pr"]
+    assert build.ranges(splits["train"], ["pr"], block_times=50) == {"pr": (float(truth.min()), float(truth.max()))}
+
+
+def test_limits_reach_beyond_the_range_but_not_beyond_nature():
+    found = build.limits({"pr": (0.0, 100.0), "tas": (250.0, 310.0)}, {"pr": {"lower_bound": 0.0}, "tas": {}}, 1.25)
+    assert found == {"pr": (0.0, 125.0), "tas": (235.0, 325.0)}
+    assert build.limits({"hurs": (1.0, 99.0)}, {"hurs": {"upper_bound": 100.0}}, 2.0)["hurs"][1] == 100.0
+
+
+def test_building_leaves_the_global_generator_alone(minute_recipe):
+    torch.manual_seed(5)
+    expected = torch.rand(1)
+    torch.manual_seed(5)
+    build.denoiser(minute_recipe, 5, 1)
+    assert torch.equal(torch.rand(1), expected)
+
+
+def test_a_period_and_a_subset_that_share_dates_are_refused(real_data, monkeypatch):
+    monkeypatch.setenv("CLIMDIFF_DATA", str(real_data))
+    recipe = load(RECIPES / "iberia.yaml", ["data.split.test=historical"])
+    with pytest.raises(RecipeError, match=r"CD-043 data\.split: 'train' and 'test' share \d+ dates"):
+        build.open_splits(recipe)
+
+
+@pytest.mark.parametrize("name", ["radar", "iberia"])
+def test_real_recipes_train_generate_and_verify_tiny(real_data, monkeypatch, tmp_path, name):
+    from climdiff.workflow.experiment import run
+
+    monkeypatch.setenv("CLIMDIFF_DATA", str(real_data))
+    tiny = ["model.size=tiny", "model.channels=16", "train.steps=2", "train.validate_every=2", "sample.steps=1"]
+    tiny += [
+        "train.validation_times=4",
+        "generate.members=2",
+        "generate.split=validation",
+        "verify.baselines=[bilinear]",
+    ]
+    verdict = run(load(RECIPES / f"{name}.yaml", tiny), tmp_path, Quiet())
+    for scores in verdict.to_json().values():
+        assert scores["diffusion"]["crps_fair"] > 0
+        assert scores["bilinear"]["n_times"] == scores["diffusion"]["n_times"]
+
+
+class Quiet:
+    """A watch that says nothing."""
+
+    def say(self, line):
+        pass
+
+    def training(self, progress, total):
+        pass
+
+    def stage(self, name, done, total):
+        pass
 
 
 def test_baselines_are_fitted_on_the_training_period(minute_recipe, splits):
@@ -91,6 +141,12 @@ def test_an_oracle_of_real_data_is_refused(splits, minute_recipe):
     recipe = minute_recipe.model_copy(update={"data": minute_recipe.data.model_copy(update={"fine": "radar2km/fine"})})
     with pytest.raises(RecipeError, match=r"CD-037 verify\.baselines: an oracle knows the law of the embedded world"):
         build.baselines(recipe, splits["train"])
+
+
+def test_mirrored_winds_are_refused(minute_recipe):
+    recipe = minute_recipe.model_copy(update={"train": minute_recipe.train.model_copy(update={"flips": True})})
+    with pytest.raises(RecipeError, match=r"CD-037 train\.flips: .*'uas' \(eastward_wind\).*Fix: set train\.flips"):
+        build.open_splits(recipe)
 
 
 def test_a_missing_file_says_where_it_was_looked_for(monkeypatch, tmp_path):

@@ -51,8 +51,22 @@ def test_another_seed_gives_another_member(model, coarse):
 
 
 def test_every_member_stays_below_the_upper_limit(model, coarse):
-    top = dict(json.loads((model.path / "bundle.json").read_text())["limits"])["pr"][1]
-    assert float(model.downscale(coarse, members=4)["pr"].max()) <= top * (1 + 1e-5)
+    largest = json.loads((model.path / "bundle.json").read_text())["ranges"]["pr"][1]
+    assert float(model.downscale(coarse, members=4)["pr"].max()) <= 1.25 * largest * (1 + 1e-5)
+
+
+def test_the_ensemble_says_where_it_comes_from(model, coarse):
+    ensemble = model.downscale(coarse, members=1, seed=7)
+    assert ensemble.attrs["climdiff_bundle_hash"] == model.hash
+    assert ensemble.attrs["climdiff_seed"] == 7
+    assert ensemble["realization"].attrs["standard_name"] == "realization"
+
+
+def test_fault_075_missing_predictors_are_refused_with_their_dates(model, coarse):
+    holed = coarse.copy(deep=True)
+    holed["psl"].values[1, 0, 0] = np.nan
+    with pytest.raises(DataError, match=r"CD-075 predictors: variable 'psl' is missing or not finite on 2001-02-02"):
+        model.downscale(holed)
 
 
 def test_wrong_units_and_absent_predictors_are_told_together(model, coarse):
@@ -98,6 +112,6 @@ def test_fault_055_a_newer_format_is_refused(copy):
         climdiff.load(copy)
 
 
-def test_sampling_can_be_changed(trained, coarse):
-    quick = climdiff.bundle.load(trained, sampling={"steps": 1})
-    assert len(quick.downscaler.sigmas) == 2
+def test_a_later_recipe_changes_how_members_are_drawn(trained, minute_recipe):
+    later = minute_recipe.model_copy(update={"sample": minute_recipe.sample.model_copy(update={"steps": 1})})
+    assert len(climdiff.bundle.load(trained, later).downscaler.sigmas) == 2

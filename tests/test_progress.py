@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from climdiff.errors import Problem
+import pytest
+
+from climdiff.errors import Problem, RetryError
 from climdiff.progress import Bars, problem_table, score_tables
 
 
@@ -37,7 +39,7 @@ def test_training_shows_loss_speed_and_validation(capsys):
         bars.training(Step(1, 0.25, 80.0, {"score": 0.61}), 1)
     text = capsys.readouterr().err
     assert "loss 0.2500, 80 samples/s" in text
-    assert "validation CRPS is 0.610 of the error of bilinear interpolation" in text
+    assert "validation CRPS is 0.610 of the error of the interpolated field" in text
 
 
 def test_tables_have_a_row_per_method_and_a_dash_for_what_is_undefined(capsys):
@@ -57,3 +59,8 @@ def test_problems_are_one_table_and_brackets_stay_brackets(capsys):
     assert "CD-029" in text
     assert "CD-036" in text
     assert "[red]K" in text
+
+
+def test_fault_060_a_stage_ends_when_asked_to_stop():
+    with Bars(should_stop=lambda: True) as bars, pytest.raises(RetryError, match=r"CD-060 generate: stopped at 3 of 9"):
+        bars.stage("generate", 3, 9)

@@ -16,8 +16,8 @@ lecture's z_t, unit variance) and the diffusion time t(sigma):
 0.02, which no loss on eps notices, moves the clean field by 1.6 standard deviations, and every later step starts
 from there. `epsilon` predicts the same eps through a skip: what is certain about the noise at a high level, that
 it is nearly z itself, is passed by, and F learns the rest, scaled by sqrt(alpha). Its error in D stays below the
-error of F at every noise level. docs/epsilon.md has the measurements. The output F then equals that of a
-v-prediction (Salimans & Ho, 2022), and only the loss differs: see `loss.py`.
+error of F at every noise level. docs/epsilon.md has the measurements. F then is what a v-prediction outputs
+(Salimans & Ho, 2022): under the same weight of noise levels (`loss.py`) `epsilon` and `v` are one and the same model.
 """
 
 from __future__ import annotations

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
@@ -34,3 +36,12 @@ def thresholded(denoise: Denoise, low: Tensor, high: Tensor) -> Denoise:
     al. (2022, section 2.3), with limits that have a physical meaning.
     """
     return lambda x, sigma: torch.minimum(torch.maximum(denoise(x, sigma), low), high)
+
+
+def projected(denoise: Denoise, project: Callable[[Tensor], Tensor]) -> Denoise:
+    """Return the denoiser whose every estimate of x0 is sent through `project`, a map onto the fields that may be.
+
+    With a projection onto the fields whose block means are those of the coarse input, each step of a sampler starts
+    from a consistent field, and the last one is consistent to rounding.
+    """
+    return lambda x, sigma: project(denoise(x, sigma))

@@ -35,8 +35,9 @@ class Draw(NamedTuple):
 def draw(x: Tensor, n_steps: int, condition_dropout: float, generator: torch.Generator) -> Draw:
     """Return t, eps and the condition dropout of one batch `x` (batch, channel, y, x).
 
-    The t of a batch are stratified over 1..T: one in each of `batch` equal parts. Each t is still uniform
-    (Kingma et al., 2021, appendix I.1: a low-discrepancy sampler lowers the variance of the loss).
+    The t of a batch are stratified over 1..T: element i has its t in the i-th of `batch` equal parts, so a batch as a
+    whole is uniform and the loss varies less (Kingma et al., 2021, appendix I.1). It rests on the samples of a batch
+    being in random order.
     """
     batch = len(x)
     part = (torch.arange(batch) + torch.rand(batch, generator=generator, dtype=torch.float64)) / batch

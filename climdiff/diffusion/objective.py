@@ -1,4 +1,4 @@
-"""What the training loop minimises for a diffusion model: Algorithm 18.1 of Prince (2023)."""
+"""What the training loop minimises for a diffusion model: the loss of Algorithm 18.1 of Prince (2023), weighted."""
 
 from __future__ import annotations
 

@@ -6,15 +6,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-import numpy as np
 import torch
 import xarray as xr
 from torch import Tensor
 
+from climdiff.data.consistency import Consistency, Projection
 from climdiff.data.encoder import Encoder
 from climdiff.diffusion import schedules
 from climdiff.diffusion.denoiser import Denoiser
-from climdiff.diffusion.guidance import classifier_free, thresholded
+from climdiff.diffusion.guidance import classifier_free, projected, thresholded
+from climdiff.downscalers.contract import realization_coordinate
 from climdiff.grids.grid import Grid
 from climdiff.grids.regrid import Method, regrid
 from climdiff.networks.precision import autocast
@@ -28,6 +29,7 @@ class Sampling:
     """How a member is drawn.
 
     `sigma_max` and `sigma_min` are the ends of the Karras-spaced noise levels (`ddpm` walks the chain's own).
+    With `conserve`, block means of targets that are predictors too equal the coarse input, at every step.
     `limits` are physical bounds by variable, kept at every step; `micro_batch` is the number of fields in one network
     evaluation, always filled up, because a convolution may round differently for another batch size.
     """
@@ -39,6 +41,7 @@ class Sampling:
     sigma_max: float = 80.0
     sigma_min: float = 0.01
     limits: Mapping[str, tuple[float, float]] | None = None
+    conserve: bool = False
     micro_batch: int = 32
 
 
@@ -61,6 +64,7 @@ class DiffusionDownscaler:
         self.sampling = sampling
         self.dtype = dtype
         self.sigmas = noise_levels(denoiser, sampling)
+        self.consistency = Consistency.of(encoder, coarse_grid, sampling.limits or {}) if sampling.conserve else None
 
     def downscale(self, coarse: xr.Dataset, members: Sequence[int], seed: int) -> xr.Dataset:
         """Return members of the high-resolution fields given `coarse`.
@@ -75,12 +79,22 @@ class DiffusionDownscaler:
         """
         predictors = coarse[list(self.encoder.predictors)].compute(scheduler="synchronous")
         guess = regrid(predictors, self.coarse_grid, self.encoder.grid, self.method)
-        fields = self.sample(self.encoder.condition(guess), guess, members, seed)
+        fields = self.sample(self.encoder.condition(guess), guess, members, seed, predictors)
         drawn = self.encoder.to_dataset(fields, guess)
-        return drawn.assign_coords(realization=("realization", np.asarray(members, dtype=np.int32)))
+        return drawn.assign_coords(realization=realization_coordinate(members))
 
-    def sample(self, condition: Tensor, guess: xr.Dataset, members: Sequence[int], seed: int) -> Tensor:
-        """Return members in network space (realization, time, channel, y, x) for `condition` (time, channel, y, x)."""
+    def sample(
+        self,
+        condition: Tensor,
+        guess: xr.Dataset,
+        members: Sequence[int],
+        seed: int,
+        coarse: xr.Dataset | None = None,
+    ) -> Tensor:
+        """Return members in network space (realization, time, channel, y, x) for `condition` (time, channel, y, x).
+
+        `coarse` is what block means are kept to when the sampling conserves them.
+        """
         keys = time_keys(guess["time"].values).tolist()
         low, high = self.encoder.bounds(guess, self.sampling.limits or {})
         shape = (self.encoder.n_target, *self.encoder.grid.shape)
@@ -89,18 +103,23 @@ class DiffusionDownscaler:
         for rows, columns, filled in _batches(pairs, self.sampling.micro_batch):
             at = [column for _, column in filled]
             noise = Noise(seed, [(members[row], keys[column]) for row, column in filled], shape)
-            x0 = self._draw(condition[at], low[at], high[at], noise)
+            project = None if self.consistency is None or coarse is None else self.consistency.bind(guess, coarse, at)
+            x0 = self._draw(condition[at], low[at], high[at], noise, project)
             fields[rows, columns] = x0[: len(rows)]
         return fields
 
     @torch.no_grad()
-    def _draw(self, condition: Tensor, low: Tensor, high: Tensor, noise: NoiseSource) -> Tensor:
+    def _draw(
+        self, condition: Tensor, low: Tensor, high: Tensor, noise: NoiseSource, project: Projection | None
+    ) -> Tensor:
         device = next(self.denoiser.parameters()).device
         condition = condition.to(device, memory_format=torch.channels_last)
         denoise = classifier_free(
             self.denoiser.bind(condition), self.denoiser.unconditional(condition), self.sampling.guidance
         )
         denoise = thresholded(denoise, low.to(device), high.to(device))
+        if project is not None:
+            denoise = projected(denoise, project)
         x = (float(self.sigmas[0]) * noise(0)).to(device, memory_format=torch.channels_last)
         with autocast(self.dtype, device):
             match self.sampling.sampler:

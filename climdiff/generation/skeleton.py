@@ -26,6 +26,8 @@ from climdiff.generation.template import Template, coordinate_dataset, fingerpri
 FORMAT = 1
 PLAN_FILE = f"{FOLDER}/plan.json"
 LEVEL = 3
+INFORMATIVE = ("version", "recipe")
+"""Provenance that tells where values come from but may change without changing them."""
 CODECS: dict[str, Any] = {
     "dtype": "float32",
     "fill_value": np.nan,
@@ -143,11 +145,11 @@ def read_record(path: Path) -> dict[str, Any] | None:
 
 
 def differences(recorded: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[str]:
-    """Return how two records differ in what makes the values, `version` apart: `seed: store 0, asked 1`."""
+    """Return how two records differ in what makes the values, `INFORMATIVE` apart: `seed: store 0, asked 1`."""
     old, new = recorded["identity"], wanted["identity"]
     found = []
     for key in sorted(set(old) | set(new)):
-        if key != "version" and old.get(key) != new.get(key):
+        if key not in INFORMATIVE and old.get(key) != new.get(key):
             found.append(f"{key}: store {_brief(old.get(key))}, asked {_brief(new.get(key))}")
     if recorded["members"] > wanted["members"]:
         found.append(f"members: store {recorded['members']}, asked {wanted['members']}")

@@ -167,7 +167,7 @@ def open_store(
     """Return the store at `path`: made if nothing is there, grown if it has fewer members, else as it is.
 
     `provenance` (recipe and bundle hashes, sampler, guidance, seed, version) says what makes the values: an existing
-    store must have the same, `version` apart. Sizes left out are those of the existing store, or suggested ones.
+    store must have the same, `INFORMATIVE` apart. Sizes left out are those of the existing store, or suggested ones.
 
     Raises:
         MismatchError: CD-044, something else is at `path`, or a store of another plan; says every difference.
@@ -195,7 +195,7 @@ def open_store(
     assert recorded is not None
     found = differences(recorded, wanted.record)
     if found:
-        fix = "ask for what the store holds, or give another output path"
+        fix = "ask for what the store holds, give another path with --out, or remove it to make it anew"
         raise MismatchError(Problem(44, str(path), f"store belongs to another run ({'; '.join(found)})", fix))
     _warn_of_version(path, recorded, provenance)
     store = Store(path, wanted)

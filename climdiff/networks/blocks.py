@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -45,7 +47,7 @@ class SelfAttention(nn.Module):
 
     def __init__(self, channels: int, head_width: int = 32) -> None:
         super().__init__()
-        self.heads = max(channels // head_width, 1)
+        self.heads = channels // math.gcd(channels, head_width)
         self.norm = group_norm(channels)
         self.to_qkv = nn.Conv2d(channels, 3 * channels, 1)
         self.out = start_at_zero(nn.Conv2d(channels, channels, 1))

@@ -158,8 +158,8 @@ class Model(Section):
 
     method: Literal["diffusion"] = Field(default="diffusion", description="How the ensemble is made.")
     size: Literal["tiny", "small", "base"] = Field(default="small", description="Size of the U-Net.")
-    channels: Annotated[int, Field(ge=8, le=1024)] | None = Field(
-        default=None, description="Width; null: as `size` has it."
+    channels: Annotated[int, Field(ge=16, le=1024, multiple_of=16)] | None = Field(
+        default=None, description="Width of the finest level; null: as `size` has it."
     )
     stem: Literal[1, 2, 4] = Field(default=2, description="Cells per side folded into channels before the U-Net.")
     dropout: Fraction = Field(default=0.0, description="Probability of dropping a feature in training.")
@@ -228,6 +228,17 @@ class Sample(Section):
         default=1.25, description="Upper physical bound, as a multiple of the largest training value."
     )
 
+    conserve: bool = Field(
+        default=False, description="Keep the block means of targets to the coarse input, at every step."
+    )
+
+    @model_validator(mode="after")
+    def _levels_go_down(self) -> Sample:
+        if self.sigma_min >= self.sigma_max:
+            what = f"sigma_min {self.sigma_min:g} is not below sigma_max {self.sigma_max:g}"
+            raise refuse(Finding(what, "lower sigma_min or raise sigma_max", ("sigma_min",)))
+        return self
+
     @model_validator(mode="after")
     def _eta_means_something(self) -> Sample:
         if self.eta != 0.0 and self.sampler != "ddim":
@@ -241,10 +252,12 @@ class Generate(Section):
 
     split: Literal["test", "validation", "train"] = Field(default="test", description="Which times are generated.")
     members: Annotated[int, Field(ge=1, le=100_000)] = Field(default=16, description="Members of the ensemble.")
-    members_per_unit: Annotated[int, Field(ge=1, le=100_000)] = Field(
-        default=8, description="Members of a unit of work."
+    members_per_unit: Annotated[int, Field(ge=1, le=100_000)] | None = Field(
+        default=None, description="Members of a unit of work; null: by the size of the grid."
     )
-    times_per_unit: Count = Field(default=32, description="Times of a unit of work.")
+    times_per_unit: Count | None = Field(
+        default=None, description="Times of a unit of work; null: by the size of the grid."
+    )
     micro_batch: Annotated[int, Field(ge=1, le=65_536)] = Field(
         default=32, description="Fields per network evaluation."
     )

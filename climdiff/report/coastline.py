@@ -16,7 +16,8 @@ FILE = "coastline-50m.geojson.gz"
 def world_coastline() -> shapely.MultiLineString:
     """Return every coast of the world as lines of (longitude, latitude) [degrees], longitudes in -180..180.
 
-    Source: Natural Earth 4.1.0, 1:50m land (public domain); `docs/decisions/0001-coastline.md` says how the file was made.
+    Source: Natural Earth 4.1.0, 1:50m land (public domain); how the file was made:
+    `docs/decisions/0001-coastline.md`.
     """
     packed = resources.files("climdiff.report").joinpath(FILE).read_bytes()
     return shapely.from_geojson(gzip.decompress(packed))

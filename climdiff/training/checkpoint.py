@@ -21,7 +21,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from climdiff.errors import MismatchError, Problem
+from climdiff.errors import MismatchError, Problem, RetryError
 
 FORMAT = 1
 PARTS = ("weights", "average", "optimizer")
@@ -128,8 +128,20 @@ def load_hashed(file: Path, expected: str) -> dict[str, Tensor]:
 
 
 def save_tensors(file: Path, tensors: Tensors) -> None:
-    """Write tensors to a safetensors file."""
-    save_file({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, file)
+    """Write tensors to a safetensors file.
+
+    Raises:
+        RetryError: CD-052, it cannot be written, as on a full disk.
+    """
+    plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    try:
+        save_file(plain, file)
+    except (SafetensorError, OSError) as error:
+        needed = sum(tensor.nbytes for tensor in plain.values())
+        free = shutil.disk_usage(file.parent).free
+        what = f"cannot be written ({error}): {needed:,} bytes needed, {free:,} free"
+        fix = "free space, then go on with --resume: the checkpoint before is kept"
+        raise RetryError(Problem(52, str(file), what, fix)) from error
 
 
 def sha256(file: Path) -> str:

@@ -38,7 +38,13 @@ class Difference:
 
 
 def compare(
-    forecast: VariableScores, reference: VariableScores, *, block_days: float | None, seed: int, n_draws: int = 2000
+    forecast: VariableScores,
+    reference: VariableScores,
+    *,
+    block_days: float | None,
+    seed: int,
+    scenes: np.ndarray | None = None,
+    n_draws: int = 2000,
 ) -> Difference:
     """Return the difference of two score cards of one variable over the same times.
 
@@ -47,6 +53,7 @@ def compare(
         reference: Scores of the one to beat.
         block_days: Length of a block [days]; None takes every time as a block of its own (separate events or patches).
         seed: Of the draws.
+        scenes: (time,), what each time belongs to: times of one scene are alike and drawn together, instead of blocks.
         n_draws: Number of resampled periods.
 
     Raises:
@@ -57,6 +64,14 @@ def compare(
         raise DataError(Problem(23, "scores", what, "score both on the same times"))
     if not np.allclose(forecast.weight, reference.weight, rtol=1e-9):
         raise DataError(Problem(21, "scores", "scores of other cells or weights", "score both on the same cells"))
+    if scenes is not None:
+        numbers = np.unique(scenes, return_inverse=True)[1]
+        weight = np.bincount(numbers, forecast.weight)
+        mine, theirs = (
+            np.bincount(numbers, np.where(one.weight > 0, one.crps, 0.0) * one.weight) / np.maximum(weight, 1e-300)
+            for one in (forecast, reference)
+        )
+        return bootstrap(mine, theirs, weight, length=1, seed=seed, n_draws=n_draws)
     length = 1 if block_days is None else block_length(forecast.times, block_days)
     return bootstrap(forecast.crps, reference.crps, forecast.weight, length=length, seed=seed, n_draws=n_draws)
 

@@ -39,11 +39,11 @@ def run(recipe: Recipe, folder: Path, watch: Watch, should_stop: Callable[[], bo
     """
     started = time.monotonic()
     train(recipe, folder, watch, should_stop)
-    model = bundle.load(folder)
+    model = bundle.load(folder, recipe)
     ensemble = folder / "ensemble.zarr"
     generation.generate(model, ensemble, progress=lambda done, total: watch.stage("generate", done, total))
     verdict = verification.verify(
-        ensemble, progress=lambda name, done, total: watch.stage(f"verify {name}", done, total)
+        ensemble, recipe=recipe, progress=lambda name, done, total: watch.stage(f"verify {name}", done, total)
     )
     publish(verdict, folder, facts={"this run took": f"{(time.monotonic() - started) / 60:.1f} min"})
     return verdict

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import xarray as xr
 
 import climdiff
 from climdiff import build
 from climdiff.bundle import Model
+from climdiff.data import inputs
 from climdiff.errors import DataError, Problem
 from climdiff.generation.run import Summary
 from climdiff.generation.run import generate as fill
 from climdiff.generation.template import Template
-from climdiff.recipe.fingerprint import fingerprint
+
+RANGES = ("valid_min", "valid_max")
+"""Attributes that speak of the training data, not of members."""
 
 
 def open_predictors(path: Path) -> xr.Dataset:
@@ -27,7 +29,7 @@ def open_predictors(path: Path) -> xr.Dataset:
     if not path.exists():
         raise DataError(Problem(12, str(path), "no such file or store", "check the path"))
     try:
-        return xr.open_dataset(path, engine="zarr" if path.is_dir() else "netcdf4", chunks=None)
+        return xr.open_zarr(path, chunks=None) if path.is_dir() else xr.open_dataset(path, engine="netcdf4")
     except (OSError, ValueError, KeyError) as error:
         what = f"cannot be opened as {'zarr' if path.is_dir() else 'netCDF'} ({error})"
         raise DataError(Problem(8, str(path), what, "give a CF netCDF file or a zarr store")) from error
@@ -41,6 +43,7 @@ def generate(
     seed: int | None = None,
     split: str | None = None,
     predictors: Path | None = None,
+    repair: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> Summary:
     """Write an ensemble to the zarr store `out`; run again, it continues, and more members are added to those there.
@@ -52,6 +55,7 @@ def generate(
         seed: Key of all noise; the recipe's by default.
         split: Which times of the recipe's data: train, validation or test; the recipe's `generate.split` by default.
         predictors: Own predictors (netCDF file or zarr store) instead of the recipe's data.
+        repair: Look into every finished chunk, and make damaged ones again.
         progress: Called with (units done, units to do).
 
     Raises:
@@ -59,24 +63,12 @@ def generate(
     """
     recipe = model.recipe
     chosen = recipe.generate.split if split is None else split
-    if predictors is None:
-        coarse = build.open_splits(recipe, [chosen])[chosen].coarse
-        coarse = model.accept(coarse, recipe.data.coarse)
-    else:
-        coarse = model.accept(open_predictors(predictors), str(predictors))
+    where = recipe.data.coarse if predictors is None else str(predictors)
+    opened = open_predictors(predictors) if predictors else build.open_splits(recipe, [chosen])[chosen].coarse
+    coarse = model.accept(opened, where)
     seed = recipe.seed if seed is None else seed
-    provenance: dict[str, Any] = {
-        "version": climdiff.__version__,
-        "name": recipe.name,
-        "recipe": recipe.model_dump_json(),
-        "recipe_hash": fingerprint(recipe),
-        "bundle_hash": model.hash,
-        "split": chosen if predictors is None else "",
-        "sampler": model.downscaler.sampling.sampler,
-        "sampler_steps": model.downscaler.sampling.steps,
-        "sampler_eta": model.downscaler.sampling.eta,
-        "guidance": model.downscaler.sampling.guidance,
-    }
+    values = inputs.check_ranges(coarse, model.predictors, where)
+    provenance = {**model.provenance(seed), "predictors_hash": values, "split": chosen if predictors is None else ""}
     return fill(
         model.downscaler,
         coarse,
@@ -88,14 +80,18 @@ def generate(
         times_per_unit=recipe.generate.times_per_unit,
         members_per_unit=recipe.generate.members_per_unit,
         progress=progress,
+        allow_missing=recipe.data.on_missing == "mask",
+        repair=repair,
     )
 
 
 def template(model: Model) -> Template:
     """Return what the store of a model's ensemble looks like."""
-    grid, recipe = model.grid, model.recipe
+    grid, recipe, targets = model.grid, model.recipe, model.targets.items()
     return Template(
-        variables=model.targets,
+        variables={
+            name: {key: attributes[key] for key in attributes if key not in RANGES} for name, attributes in targets
+        },
         coordinates=grid.to_dataset(),
         y_dim=grid.y_dim,
         x_dim=grid.x_dim,

@@ -18,10 +18,11 @@ from climdiff.report.labels import date_label, long_name, number, units_label
 from climdiff.report.maps import ensemble_maps
 from climdiff.report.page import Page, Picture, VariableSection, render
 from climdiff.training.log import read as read_log
-from climdiff.workflow.verification import Verdict
+from climdiff.verification.spectra import Spectrum
+from climdiff.workflow.verification import Verdict, replacing
 
 N_MAPS = 3
-PROVENANCE = ("version", "recipe_hash", "bundle_hash", "sampler", "sampler_steps", "guidance", "seed", "split")
+PROVENANCE = ("version", "bundle_hash", "sampler", "steps", "guidance", "precision", "seed", "split")
 
 
 def write(verdict: Verdict, path: Path, *, log: Path | None = None, facts: Mapping[str, str] | None = None) -> None:
@@ -46,7 +47,8 @@ def write(verdict: Verdict, path: Path, *, log: Path | None = None, facts: Mappi
         facts=dict(facts or {}),
         provenance=_provenance(verdict.ensemble),
     )
-    path.write_text(render(page), encoding="utf-8")
+    with replacing(path) as building:
+        building.write_text(render(page), encoding="utf-8")
 
 
 def _section(verdict: Verdict, name: str) -> VariableSection:
@@ -112,7 +114,11 @@ def _curves(verdict: Verdict, name: str) -> list[Picture]:
     found = {method: scores[name] for method, scores in verdict.scores.items() if name in scores.variables}
     units = units_label(verdict.ensemble[name].attrs.get("units", ""))
     pictures = []
-    spectra = {method: scores.spectrum for method, scores in found.items() if scores.spectrum is not None}
+    spectra = {
+        method: scores.spectrum
+        for method, scores in found.items()
+        if scores.spectrum is not None and _has_power(scores.spectrum)
+    }
     if spectra:
         caption = "Power of single members at each wavelength, and its ratio to that of the truth."
         pictures.append(Picture(spectra_figure(spectra, units), "Texture", caption))
@@ -126,6 +132,10 @@ def _curves(verdict: Verdict, name: str) -> list[Picture]:
         caption = "Observed frequency where an event was forecast with each probability; the diagonal is reliable."
         pictures.append(Picture(reliability_figure(curves, event), f"Reliability: {event}", caption))
     return pictures
+
+
+def _has_power(spectrum: Spectrum) -> bool:
+    return bool((spectrum.truth > 0).any() and (spectrum.members > 0).any())
 
 
 def _training(figure: Figure) -> Picture:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import fcntl
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +17,8 @@ from climdiff.data.encoder import Encoder
 from climdiff.data.pairs import Pairs
 from climdiff.diffusion.denoiser import Denoiser
 from climdiff.diffusion.objective import Objective
-from climdiff.downscalers.diffusion import DiffusionDownscaler
-from climdiff.errors import MismatchError, Problem
+from climdiff.downscalers.diffusion import DiffusionDownscaler, Sampling
+from climdiff.errors import DataError, MismatchError, Problem
 from climdiff.networks.precision import compute_dtype
 from climdiff.recipe.fingerprint import difference, fingerprint
 from climdiff.recipe.load import parse
@@ -24,9 +26,9 @@ from climdiff.recipe.schema import Recipe
 from climdiff.training import checkpoint
 from climdiff.training.loop import Progress, Run
 from climdiff.training.loop import train as train_run
-from climdiff.transforms.times import check_unseen
 from climdiff.verification.probabilistic import crps_fair
 
+LARGEST = 1.25
 SECTIONS = ("seed", "data", "transforms", "model", "diffusion", "train")
 """Sections of a recipe that make a training what it is."""
 
@@ -59,26 +61,17 @@ def train(
     Raises:
         ClimdiffError: whatever is wrong with recipe, data or checkpoints, before the first step.
     """
-    checkpoints = folder / "checkpoints"
     saved = _last_checkpoint(folder, recipe, resume)
     splits = build.open_splits(recipe, ("train", "validation"))
     pairs = splits["train"]
     say(f"data: {pairs.n_times} training times, {splits['validation'].n_times} for validation")
     encoder = build.encoder(recipe, pairs)
-    check_unseen(encoder.target_state, splits["validation"].times, "data.split.validation")
-    limits = build.limits(recipe, pairs)
+    ranges = build.ranges(pairs, recipe.data.targets)
     denoiser = build.denoiser(recipe, encoder.n_condition, encoder.n_target)
     dtype = compute_dtype(recipe.train.precision, torch.device("cpu"))
     objective = Objective(denoiser, recipe.diffusion.weighting, recipe.train.condition_dropout, dtype)
     run = Run(objective, build.settings(recipe), {"recipe": fingerprint(recipe, *SECTIONS)})
-    if saved is not None:
-        run.restore(saved)
-        say(f"resuming at step {run.step} of {recipe.train.steps}")
-    else:
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "recipe.json").write_text(recipe.model_dump_json(indent=1))
-    n_weights = sum(parameter.numel() for parameter in denoiser.parameters())
-    say(f"network: {n_weights:,} weights, {str(dtype).removeprefix('torch.')} on {torch.get_num_threads()} threads")
+    validate = _Validation(recipe, splits["validation"], encoder, ranges, dtype)
     batches = Batches(
         pairs,
         encoder,
@@ -88,29 +81,51 @@ def train(
         buffer_times=recipe.train.buffer_times,
         workers=recipe.train.workers,
     )
-    validate = _Validation(recipe, splits["validation"], encoder, limits, dtype)
-    train_run(run, batches, folder, validate, on_step, should_stop)
-    chosen = checkpoint.best(checkpoint.complete(checkpoints))
-    assert chosen is not None
-    facts = {"steps": run.step, "best_step": chosen.step, "validation_score": chosen.score, "weights": n_weights}
-    target = folder / "bundle"
-    bundle.save(target, recipe, pairs, encoder, checkpoint.load(chosen, "average"), limits, facts)
-    return target
+    n_weights = sum(parameter.numel() for parameter in denoiser.parameters())
+    say(f"network: {n_weights:,} weights, {str(dtype).removeprefix('torch.')} on {torch.get_num_threads()} threads")
+    with _alone(folder):
+        if saved is not None:
+            run.restore(saved)
+            say(f"resuming at step {run.step} of {recipe.train.steps}")
+        else:
+            (folder / "recipe.json").write_text(recipe.model_dump_json(indent=1))
+        train_run(run, batches, folder, validate, on_step, should_stop)
+        chosen = checkpoint.best(checkpoint.complete(folder / "checkpoints"))
+        assert chosen is not None
+        facts = {"steps": run.step, "best_step": chosen.step, "validation_score": chosen.score, "weights": n_weights}
+        weights = checkpoint.load(chosen, "average")
+        bundle.save(folder / "bundle", recipe, pairs, encoder, weights, ranges, dtype, facts)
+    return folder / "bundle"
 
 
 class _Validation:
-    """Scores a network by a small ensemble on fixed validation times: fair CRPS relative to the interpolated field."""
+    """Scores a network by a small ensemble on fixed validation times: fair CRPS relative to the interpolated field.
+
+    Members are drawn in one and the same way, whatever the recipe's `sample` says: that may change after training.
+    """
 
     def __init__(
-        self, recipe: Recipe, pairs: Pairs, encoder: Encoder, limits: build.Limits, dtype: torch.dtype
+        self, recipe: Recipe, pairs: Pairs, encoder: Encoder, ranges: build.Limits, dtype: torch.dtype
     ) -> None:
         n_times = min(recipe.train.validation_times, pairs.n_times)
         index = np.unique(np.linspace(0, pairs.n_times - 1, n_times).round().astype(int))
         self.recipe, self.encoder, self.dtype = recipe, encoder, dtype
         self.coarse_grid, self.method = pairs.coarse_grid, pairs.method
-        self.sampling = build.sampling(recipe, limits)
+        attributes = {name: dict(pairs.truth(index[:1])[name].attrs) for name in encoder.targets}
+        self.sampling = Sampling(limits=build.limits(ranges, attributes, LARGEST))
         self.guess, self.truth = pairs.guess(index), pairs.truth(index)
         self.condition = encoder.condition(self.guess)
+        self.references = {name: self._reference(name) for name in encoder.targets}
+
+    def _reference(self, name: str) -> float:
+        """Return the mean absolute error of the interpolated field, or of the mean truth where there is none."""
+        truth = self.truth[name].values
+        guess = self.guess[name].values if name in self.guess else np.nanmean(truth, axis=0)
+        error = float(np.nanmean(np.abs(guess - truth)))
+        if not error > 0:
+            what = f"variable '{name}' of the validation times is the same everywhere: nothing to score"
+            raise DataError(Problem(34, "data.split.validation", what, "choose a longer validation period"))
+        return error
 
     def __call__(self, network: nn.Module) -> Mapping[str, float]:
         """Return `crps_fair_<target>` and their mean ratio to the reference, `score`."""
@@ -124,16 +139,32 @@ class _Validation:
         numbers, ratios = {}, []
         for name in self.encoder.targets:
             truth = self.truth[name].values
-            reference = self.guess[name].values if name in self.guess else np.nanmean(truth, axis=0)
             numbers[f"crps_fair_{name}"] = float(np.nanmean(crps_fair(drawn[name].values, truth)))
-            ratios.append(numbers[f"crps_fair_{name}"] / float(np.nanmean(np.abs(reference - truth))))
-        return {**numbers, "score": float(np.mean(ratios))}
+            ratios.append(numbers[f"crps_fair_{name}"] / self.references[name])
+        score = float(np.mean(ratios))
+        if not np.isfinite(score):
+            what = f"the validation ensemble scores {numbers}"
+            raise DataError(Problem(61, "validation", what, "lower train.learning_rate, or check data.on_missing"))
+        return {**numbers, "score": score}
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Hold the lock of a run's folder, so that two trainings do not write into it; it ends with the process."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".lock").open("w") as stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            what = "another process is training in this folder"
+            fix = "wait for it to end, or give the recipe another name"
+            raise MismatchError(Problem(44, str(folder), what, fix)) from error
+        checkpoint.sweep(folder / "checkpoints")
+        yield
 
 
 def _last_checkpoint(folder: Path, recipe: Recipe, resume: bool) -> checkpoint.Checkpoint | None:
     checkpoints = folder / "checkpoints"
-    if checkpoints.is_dir():
-        checkpoint.sweep(checkpoints)
     found = checkpoint.complete(checkpoints)
     if not resume:
         if found:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,14 +18,17 @@ from climdiff.data.pairs import Pairs
 from climdiff.downscalers.contract import Downscaler, realization_coordinate
 from climdiff.errors import DataError, MismatchError, OutputError, Problem
 from climdiff.generation.integrity import check_store
+from climdiff.generation.receipts import FOLDER
 from climdiff.grids.grid import Grid
 from climdiff.recipe.load import parse
 from climdiff.recipe.schema import Recipe
+from climdiff.verification.ensembles import realization_dim, time_dim
 from climdiff.verification.scorecard import Scores, scorecard
 from climdiff.verification.significance import Difference, compare
 
 MODEL = "diffusion"
 ENSEMBLE = "ensemble"
+OUTPUTS = ("scores.json", "scores.nc", "report.html")
 BLOCK_TIMES = 32
 BLOCK_DAYS = 7.0
 """Length of a bootstrap block [days]: longer than the memory of daily weather."""
@@ -62,6 +67,7 @@ def verify(
     path: Path,
     *,
     truth: Path | None = None,
+    recipe: Recipe | None = None,
     progress: Callable[[str, int, int], None] = lambda method, done, total: None,
 ) -> Verdict:
     """Score the ensemble at `path` against the truth and against every baseline of its recipe.
@@ -69,19 +75,22 @@ def verify(
     Args:
         path: A zarr store or netCDF file. One of ours names its recipe, which names truth and baselines.
         truth: The truth of any other CF ensemble, netCDF or zarr; then there are no baselines.
+        recipe: A later version of the recipe in the store, for its `verify` and `report`.
         progress: Called with (downscaler, times done, times to do).
 
     Raises:
         OutputError: CD-001 to CD-011, the store is damaged or incomplete.
         DataError: the truth does not fit the ensemble.
     """
-    ensemble = _open(path)
     if truth is not None:
-        return _foreign(ensemble, _open(truth), progress)
-    recipe, split = _origin(path, ensemble)
-    damage = check_store(path)
+        return _foreign(_open(path), _open(truth), progress)
+    is_ours = (path / FOLDER).is_dir()
+    damage = check_store(path) if is_ours else []
     if damage:
         raise OutputError(*damage)
+    ensemble = _open(path)
+    own, split = _origin(path, ensemble)
+    recipe = own if recipe is None else recipe
     splits = build.open_splits(recipe, {"train", split})
     test = _same_times(splits[split], ensemble, path)
     assert test.fine is not None
@@ -90,17 +99,44 @@ def verify(
     for name, baseline in build.baselines(recipe, splits["train"]).items():
         forecast = lazily(baseline.downscaler, test.coarse, list(baseline.members), recipe.seed, test)
         scores[name] = _score(name, forecast, test.fine, recipe, area, progress)
-    return Verdict(MODEL, scores, _differences(scores, recipe), ensemble, test, recipe)
+    return Verdict(MODEL, scores, _differences(scores, test, recipe.seed), ensemble, test, recipe)
+
+
+def output_folder(ensemble: Path, out: Path | None, truth: Path | None) -> Path:
+    """Return where scores and report go: `out`, the run's folder, or a new folder beside a foreign ensemble.
+
+    Raises:
+        MismatchError: CD-044, writing there would replace the ensemble or the truth.
+    """
+    folder = out or (ensemble.parent if truth is None else ensemble.with_name(f"{ensemble.stem}-scores"))
+    given = {path.resolve() for path in (ensemble, truth) if path is not None}
+    for name in OUTPUTS:
+        if (folder / name).resolve() in given:
+            what = "is an input of this verification and would be replaced by its output"
+            raise MismatchError(Problem(44, str(folder / name), what, "give another folder with --out"))
+    return folder
 
 
 def write(verdict: Verdict, folder: Path) -> None:
-    """Write `scores.json` and `scores.nc` (everything, one group per downscaler) to `folder`."""
+    """Write `scores.json` and `scores.nc` (everything, one group per downscaler) to `folder`; each appears whole."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "scores.json").write_text(json.dumps(verdict.to_json(), indent=1))
-    file = folder / "scores.nc"
-    file.unlink(missing_ok=True)
-    for name, scores in verdict.scores.items():
-        scores.to_dataset().to_netcdf(file, mode="a", group=name, engine="netcdf4")
+    with replacing(folder / "scores.json") as building:
+        building.write_text(json.dumps(verdict.to_json(), indent=1))
+    with replacing(folder / "scores.nc") as building:
+        for name, scores in verdict.scores.items():
+            scores.to_dataset().to_netcdf(building, mode="a", group=name, engine="netcdf4")
+
+
+@contextmanager
+def replacing(target: Path) -> Iterator[Path]:
+    """Give a path to write to, which becomes `target` when all went well and is removed when not."""
+    building = target.with_name(f".{target.name}.{os.getpid()}")
+    building.unlink(missing_ok=True)
+    try:
+        yield building
+        building.replace(target)
+    finally:
+        building.unlink(missing_ok=True)
 
 
 def lazily(downscaler: Downscaler, coarse: xr.Dataset, members: list[int], seed: int, like: Pairs) -> xr.Dataset:
@@ -145,27 +181,29 @@ def _score(
         )
 
 
-def _differences(scores: Mapping[str, Scores], recipe: Recipe) -> dict[str, dict[str, Difference]]:
-    own = scores[MODEL]
-    block_days = None if isinstance(recipe.data.split.test, str) else BLOCK_DAYS
+def _differences(scores: Mapping[str, Scores], test: Pairs, seed: int) -> dict[str, dict[str, Difference]]:
+    """Compare with each baseline: by scene where the data name one, else by blocks of days."""
+    assert test.fine is not None
+    scenes = test.fine["valid_time"].values if "valid_time" in test.fine.coords else None
     return {
         variable: {
-            name: compare(found, other[variable], block_days=block_days, seed=recipe.seed)
+            name: compare(found, other[variable], block_days=BLOCK_DAYS, seed=seed, scenes=scenes)
             for name, other in scores.items()
             if name != MODEL and variable in other.variables
         }
-        for variable, found in own.variables.items()
+        for variable, found in scores[MODEL].variables.items()
     }
 
 
-def _sentence(baseline: str, difference: Difference) -> str:
-    low, high = sorted((-difference.low, -difference.high))
-    interval = f"[{low:.1f}, {high:.1f}] %, paired block bootstrap over {difference.n_blocks} blocks"
-    if difference.high < 0:
-        return f"better than {baseline} by {-difference.percent:.1f} % {interval}"
-    if difference.low > 0:
-        return f"worse than {baseline} by {difference.percent:.1f} % [{difference.low:.1f}, {difference.high:.1f}] %"
-    return f"no difference from {baseline} is certain: {-difference.percent:+.1f} % {interval}"
+def _sentence(baseline: str, found: Difference) -> str:
+    blocks = f"paired block bootstrap over {found.n_blocks} blocks"
+    if found.is_better:
+        return f"better than {baseline} by {-found.percent:.1f} % [{-found.high:.1f}, {-found.low:.1f}] %, {blocks}"
+    if found.low > 0:
+        return f"worse than {baseline} by {found.percent:.1f} % [{found.low:.1f}, {found.high:.1f}] %, {blocks}"
+    return (
+        f"no certain difference from {baseline}: {found.percent:+.1f} % [{found.low:.1f}, {found.high:.1f}] %, {blocks}"
+    )
 
 
 def _open(path: Path) -> xr.Dataset:
@@ -197,6 +235,19 @@ def _same_times(pairs: Pairs, ensemble: xr.Dataset, path: Path) -> Pairs:
 
 
 def _foreign(ensemble: xr.Dataset, truth: xr.Dataset, progress: Callable[[str, int, int], None]) -> Verdict:
-    scores = scorecard(ensemble, truth, progress=lambda done, total: progress(ENSEMBLE, done, total))
     grid = Grid.from_dataset(truth, "truth")
-    return Verdict(ENSEMBLE, {ENSEMBLE: scores}, {}, ensemble, Pairs(truth, truth, None, grid, grid), None)
+    scores = scorecard(
+        ensemble, truth, area=grid.cell_area(), progress=lambda done, total: progress(ENSEMBLE, done, total)
+    )
+    names = {
+        old: new
+        for new, find in (("realization", realization_dim), ("time", time_dim))
+        for name in scores.variables
+        if (old := find(ensemble[name])) is not None and old != new
+    }
+    ensemble = ensemble.rename(names).sortby("time")
+    if "realization" not in ensemble.dims:
+        ensemble = ensemble.expand_dims("realization")
+    truth = truth.rename({time_dim(truth[name]): "time" for name in scores.variables}).sortby("time")
+    pairs = Pairs(truth[[]].assign_coords(time=truth["time"]), truth[list(scores.variables)], None, grid, grid)
+    return Verdict(ENSEMBLE, {ENSEMBLE: scores}, {}, ensemble, pairs, None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from climdiff.diffusion.guidance import classifier_free, thresholded
+from climdiff.diffusion.guidance import classifier_free, projected, thresholded
 
 X, SIGMA = torch.zeros(1, 1, 2, 2), torch.ones(1)
 
@@ -32,3 +32,7 @@ def test_thresholding_keeps_each_cell_in_its_own_limits():
     low, high = torch.tensor([[[[-1.0, 0.0], [5.0, -9.0]]]]), torch.tensor([[[[1.0, 2.0], [6.0, -8.0]]]])
     found = thresholded(constant(1.5), low, high)(X, SIGMA)
     assert found.tolist() == [[[[1.0, 1.5], [5.0, -8.0]]]]
+
+
+def test_a_projection_sees_every_estimate():
+    assert projected(constant(1.5), lambda x0: 2 * x0)(X, SIGMA).unique().tolist() == [3.0]

@@ -6,8 +6,9 @@ import json
 
 import pytest
 import torch
+from safetensors import SafetensorError
 
-from climdiff.errors import MismatchError
+from climdiff.errors import MismatchError, RetryError
 from climdiff.training import checkpoint
 
 IDENTITY = {"recipe": "abc"}
@@ -90,3 +91,14 @@ def test_leftovers_of_an_interrupted_save_are_swept(tmp_path):
     (tmp_path / ".saving-abc").mkdir()
     checkpoint.sweep(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["step-00000001"]
+
+
+def test_fault_052_a_disk_that_is_full_says_how_much_is_missing(tmp_path, monkeypatch):
+    def full(tensors, file):
+        raise SafetensorError("No space left on device")
+
+    checkpoint.save(tmp_path, 1, parts(1.0), IDENTITY, score=None)
+    monkeypatch.setattr(checkpoint, "save_file", full)
+    with pytest.raises(RetryError, match=r"CD-052 .*12 bytes needed, .* free.*Fix: free space.*--resume"):
+        checkpoint.save(tmp_path, 2, parts(2.0), IDENTITY, score=None)
+    assert [found.step for found in checkpoint.complete(tmp_path)] == [1]

@@ -124,3 +124,15 @@ def test_score_cards_of_other_times_or_cells_are_refused():
 def test_a_perfect_reference_is_refused():
     with pytest.raises(DataError, match="CD-033 scores: the reference has a mean score of 0"):
         significance.bootstrap(np.ones(3), np.zeros(3), np.ones(3), length=1, seed=0)
+
+
+def test_times_of_one_scene_are_drawn_together():
+    """Ten copies of each of 40 values know no more than the 40: the interval is theirs, not that of 400 times."""
+    generator = np.random.default_rng(4)
+    forecast, reference = generator.gamma(2.0, 1.0, 40), generator.gamma(2.0, 1.2, 40)
+    few = significance.compare(scores_of(forecast), scores_of(reference), block_days=None, seed=0)
+    scenes = np.repeat(np.arange(40), 10)
+    many = (scores_of(np.repeat(one, 10)) for one in (forecast, reference))
+    found = significance.compare(*many, block_days=None, seed=0, scenes=scenes)
+    assert (found.percent, found.low, found.high) == pytest.approx((few.percent, few.low, few.high))
+    assert found.n_blocks == 40

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import pytest
+
+from climdiff.errors import MismatchError
 from climdiff.training.checkpoint import sha256
 from climdiff.workflow.experiment import run
 
@@ -36,3 +39,28 @@ def test_a_run_makes_everything_and_a_second_one_only_what_is_missing(minute_rec
     assert "is trained already" in second.lines[0]
     assert sha256(tmp_path / "bundle" / "weights.safetensors") == before
     assert again.to_json() == verdict.to_json()
+
+
+def test_edited_keys_that_need_no_training_take_effect(minute_recipe, tmp_path):
+    run(minute_recipe, tmp_path, Watch())
+    changed = minute_recipe.model_copy(
+        update={
+            "generate": minute_recipe.generate.model_copy(update={"members": 6}),
+            "verify": minute_recipe.verify.model_copy(
+                update={"baselines": ("bilinear",), "thresholds": {"pr": (2.0,)}}
+            ),
+        }
+    )
+    watch = Watch()
+    scores = run(changed, tmp_path, watch).to_json()["pr"]
+    assert watch.steps == []
+    assert list(scores) == ["diffusion", "bilinear"]
+    assert scores["diffusion"]["n_members"] == 6
+    assert "brier@2" in scores["diffusion"]
+
+
+def test_fault_044_other_sampling_does_not_go_into_the_old_store(minute_recipe, tmp_path):
+    run(minute_recipe, tmp_path, Watch())
+    changed = minute_recipe.model_copy(update={"sample": minute_recipe.sample.model_copy(update={"sigma_max": 5.0})})
+    with pytest.raises(MismatchError, match=r"CD-044 .*sigma_max: store 80\.0, asked 5\.0.*Fix: .*remove it"):
+        run(changed, tmp_path, Watch())

@@ -73,3 +73,14 @@ def test_fault_008_a_web_page_instead_of_data_is_told(model, tmp_path):
     with pytest.raises(DataError, match=r"CD-008 .*page\.nc"):
         generate(model, tmp_path / "a.zarr", predictors=tmp_path / "page.nc")
     assert not (tmp_path / "a.zarr").exists()
+
+
+def test_fault_044_other_predictors_do_not_go_into_the_same_store(model, minute_recipe, tmp_path):
+    coarse = build.open_splits(minute_recipe, ["test"])["test"].coarse
+    coarse.to_netcdf(tmp_path / "coarse.nc")
+    changed = coarse.copy(deep=True)
+    changed["pr"].values[0, 0, 0] += 1
+    changed.to_netcdf(tmp_path / "changed.nc")
+    generate(model, tmp_path / "own.zarr", predictors=tmp_path / "coarse.nc", members=2)
+    with pytest.raises(MismatchError, match=r"CD-044 .*predictors_hash"):
+        generate(model, tmp_path / "own.zarr", predictors=tmp_path / "changed.nc", members=2)

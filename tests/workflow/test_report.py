@@ -37,7 +37,7 @@ def test_the_page_holds_everything(verdict, trained, tmp_path):
         "Rank histograms",
         "Reliability",
         "Training",
-        "recipe hash",
+        "bundle hash",
     ):
         assert text in page
     assert page.count("data:image/png;base64,") == report.N_MAPS

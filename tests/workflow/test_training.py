@@ -19,7 +19,7 @@ def changed(recipe, **train_changes):
 
 def test_a_trained_run_has_bundle_log_and_checkpoints(trained, minute_recipe):
     assert {path.name for path in trained.iterdir()} == {
-        "bundle", "checkpoints", "log.jsonl", "recipe.json", "tensorboard",
+        ".lock", "bundle", "checkpoints", "log.jsonl", "recipe.json", "tensorboard",
     }  # fmt: skip
     assert [row["step"] for row in read(trained / "log.jsonl") if "validation_score" in row] == [3, 6]
     assert is_trained(trained, minute_recipe)
@@ -48,15 +48,29 @@ def test_fault_046_resuming_nothing_is_an_error(minute_recipe, tmp_path):
 
 def test_fault_045_an_edited_recipe_is_not_resumed(trained, minute_recipe, tmp_path):
     shutil.copytree(trained, tmp_path / "run")
-    with pytest.raises(MismatchError, match=r"CD-045 .*train\.learning_rate: 0\.0005 -> 0\.001"):
-        train(changed(minute_recipe, learning_rate=1e-3), tmp_path / "run", resume=True)
+    with pytest.raises(MismatchError, match=r"CD-045 .*train\.learning_rate: 0\.001 -> 0\.002"):
+        train(changed(minute_recipe, learning_rate=2e-3), tmp_path / "run", resume=True)
 
 
 def test_fault_045_a_harmless_key_may_change(trained, minute_recipe, tmp_path):
     shutil.copytree(trained, tmp_path / "run")
-    train(changed(minute_recipe, log_every=1), tmp_path / "run", resume=True)
+    shutil.rmtree(tmp_path / "run" / "bundle")
+    steps = []
+    train(changed(minute_recipe, log_every=1), tmp_path / "run", resume=True, on_step=steps.append)
+    assert steps == []
+    name = "bundle/weights.safetensors"
+    assert sha256(tmp_path / "run" / name) == sha256(trained / name)
 
 
 @pytest.mark.parametrize("name", ["precip", "radar", "iberia"])
 def test_shipped_recipes_are_sound(name):
     assert load(f"recipes/{name}.yaml").name == name
+
+
+def test_two_trainings_do_not_share_a_folder(minute_recipe, tmp_path):
+    def another(progress):
+        if progress.step == 1:
+            with pytest.raises(MismatchError, match=r"CD-044 .*another process is training in this folder"):
+                train(minute_recipe, tmp_path)
+
+    train(minute_recipe, tmp_path, on_step=another)

@@ -13,8 +13,9 @@ import climdiff
 from climdiff import build
 from climdiff.errors import DataError, MismatchError, OutputError
 from climdiff.verification.probabilistic import crps_fair
+from climdiff.workflow.experiment import publish
 from climdiff.workflow.generation import generate
-from climdiff.workflow.verification import lazily, verify, write
+from climdiff.workflow.verification import lazily, output_folder, verify, write
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +72,12 @@ def test_any_cf_ensemble_is_scored_against_a_truth(store, minute_recipe, tmp_pat
     foreign["number"].attrs = {"standard_name": "realization"}
     foreign.to_netcdf(tmp_path / "foreign.nc")
     verdict = verify(tmp_path / "foreign.nc", truth=tmp_path / "truth.nc")
-    assert verdict.to_json()["pr"]["ensemble"]["n_members"] == 4
+    publish(verdict, tmp_path)
+    found = json.loads((tmp_path / "scores.json").read_text())["pr"]["ensemble"]
+    assert found["n_members"] == 4
+    own = verify(store).to_json()["pr"]["diffusion"]
+    assert found["crps_fair"] == pytest.approx(own["crps_fair"], rel=1e-6)
+    assert (tmp_path / "report.html").exists()
 
 
 def test_a_foreign_ensemble_needs_a_truth(tmp_path):
@@ -94,3 +100,32 @@ def test_fault_001_a_flipped_bit_stops_verification(store, tmp_path):
 def test_an_absent_store_is_told(tmp_path):
     with pytest.raises(DataError, match=r"CD-012 .*no such file or store"):
         verify(tmp_path / "nothing.zarr")
+
+
+def test_an_input_is_never_replaced_by_the_output(store, minute_recipe, tmp_path):
+    truth = build.open_splits(minute_recipe, ["test"])["test"].truth(slice(None))
+    truth.to_netcdf(tmp_path / "scores.nc")
+    with pytest.raises(MismatchError, match=r"CD-044 .*scores\.nc: is an input of this verification.*--out"):
+        output_folder(store, tmp_path, tmp_path / "scores.nc")
+    assert output_folder(tmp_path / "ens.nc", None, tmp_path / "scores.nc") == tmp_path / "ens-scores"
+    assert output_folder(store, None, None) == store.parent
+
+
+@pytest.mark.parametrize("spoil", ["deterministic", "unsorted", "zero"])
+def test_odd_foreign_ensembles_get_scores_and_a_report(store, minute_recipe, tmp_path, spoil):
+    truth = build.open_splits(minute_recipe, ["test"])["test"].truth(slice(None))
+    ensemble = xr.open_zarr(store)[["pr"]].load()
+    match spoil:
+        case "deterministic":
+            ensemble = ensemble.isel(realization=0, drop=True)
+        case "unsorted":
+            ensemble = ensemble.isel(time=slice(None, None, -1))
+        case "zero":
+            ensemble, truth = ensemble.copy(), truth.copy()
+            ensemble["pr"], truth["pr"] = ensemble["pr"] * 0, truth["pr"] * 0
+            for side in (ensemble, truth):
+                side["pr"].attrs["units"] = "mm day-1"
+    ensemble.drop_encoding().to_netcdf(tmp_path / "ens.nc")
+    truth.to_netcdf(tmp_path / "truth.nc")
+    publish(verify(tmp_path / "ens.nc", truth=tmp_path / "truth.nc"), tmp_path / "out")
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["report.html", "scores.json", "scores.nc"]
