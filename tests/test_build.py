@@ -11,7 +11,7 @@ import torch
 from climdiff import build
 from climdiff.errors import DataError, RecipeError
 from climdiff.recipe.load import load
-from climdiff.transforms.precipitation import CubeRoot
+from climdiff.transforms.precipitation import CubeRoot, WetDay
 from climdiff.transforms.residual import Residual
 from climdiff.transforms.scaling import Standardize
 
@@ -37,7 +37,7 @@ def test_splits_hold_their_periods(splits):
 def test_steps_become_transforms_and_unnamed_variables_are_standardized():
     recipe = load(RECIPES / "precip.yaml")
     targets, predictors = build.pipelines(recipe)
-    assert targets.steps["pr"] == (CubeRoot(), Residual(), Standardize())
+    assert targets.steps["pr"] == (WetDay(0.1), CubeRoot(), Residual(), Standardize())
     assert predictors.steps["psl"] == (Standardize(),)
 
 
