@@ -8,7 +8,9 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
+import xarray as xr
 from typer.testing import CliRunner
 
 from climdiff import cli
@@ -119,3 +121,61 @@ def test_fault_070_trouble_of_the_file_system_is_one_line(monkeypatch, capsys, t
     assert text.splitlines()[-1].startswith("CD-012 ")
     assert "Fix: check path" in text
     assert "Traceback" not in text
+
+
+def own_data(folder, coarse_units="mm day-1", shift_days=0):
+    """Write a catalog entry `mine` with 120 days of coarse (4 x 4) and fine (16 x 16) rain, one side spoiled."""
+    generator = np.random.default_rng(0)
+    (folder / "catalog").mkdir()
+    for part, n, units, start in (("coarse", 4, coarse_units, shift_days), ("fine", 16, "mm day-1", 0)):
+        times = np.datetime64("2001-01-01", "ns") + np.arange(start, start + 120) * np.timedelta64(1, "D")
+        step = 8.0 / n
+        centers = 40.0 + step * (np.arange(n) + 0.5)
+        rain = generator.gamma(0.5, 6.0, (120, n, n)).astype("f4")
+        coords = {"time": times, "lat": ("lat", centers, {"units": "degrees_north"})}
+        coords["lon"] = ("lon", centers, {"units": "degrees_east"})
+        xr.Dataset({"pr": (("time", "lat", "lon"), rain, {"units": units})}, coords).to_netcdf(folder / f"{part}.nc")
+    parts = [
+        f"  {part}:\n    engine: netcdf4\n    urlpath: {part}.nc\n    calendar: proleptic_gregorian\n    variables:\n"
+        "      pr: {standard_name: lwe_precipitation_rate, units: mm day-1, valid_range: [0, 500], lower_bound: 0}\n"
+        for part in ("coarse", "fine")
+    ]
+    head = "title: Rain\nlicence: CC0-1.0\nsource: a test\ncitation: nobody\ndescription: Rain.\nparts:\n"
+    (folder / "catalog" / "mine.yaml").write_text(head + "".join(parts))
+    (folder / "mine-recipe.yaml").write_text(
+        "name: mine\ndata:\n  coarse: mine/coarse\n  fine: mine/fine\n  predictors: [pr]\n  targets: [pr]\n"
+        "  split:\n    train: [2001-01-01, 2001-02-28]\n    validation: [2001-03-10, 2001-03-20]\n"
+        "    test: [2001-04-01, 2001-04-20]\n"
+        "train: {steps: 1}\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        ({"coarse_units": "furlong"}, "coarse.nc: variable 'pr' has units 'furlong'"),
+        ({"shift_days": 3}, "CD-023 mine/coarse and mine/fine"),
+    ],
+)
+def test_wrong_units_and_misaligned_times_are_one_line(monkeypatch, capsys, tmp_path, spoil, message):
+    own_data(tmp_path, **spoil)
+    before = sorted(tmp_path.rglob("*"))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("CLIMDIFF_DATA", str(tmp_path))
+    monkeypatch.setenv("CLIMDIFF_CATALOG", str(tmp_path / "catalog"))
+    code, text = exits(monkeypatch, capsys, "train", tmp_path / "mine-recipe.yaml")
+    assert code == 3
+    assert message in text
+    assert "Fix: " in text
+    assert "Traceback" not in text
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_own_data_train(monkeypatch, tmp_path):
+    own_data(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("CLIMDIFF_DATA", str(tmp_path))
+    monkeypatch.setenv("CLIMDIFF_CATALOG", str(tmp_path / "catalog"))
+    assert "nothing wrong" in run("data", "check", "mine").output
+    sizes = ["model.size=tiny", "model.channels=16", "train.batch_size=4", "train.validation_members=2"]
+    assert "is ready" in run("train", tmp_path / "mine-recipe.yaml", *sizes).output
