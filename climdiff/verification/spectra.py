@@ -106,15 +106,7 @@ class Spectrum:
     @property
     def ratio(self) -> np.ndarray:
         """Power of members over power of the truth: 1 where the texture is right."""
-        return self._over_truth(self.members)
-
-    @property
-    def mean_ratio(self) -> np.ndarray:
-        """Power of the ensemble mean over power of the truth."""
-        return self._over_truth(self.mean)
-
-    def _over_truth(self, power: np.ndarray) -> np.ndarray:
-        return np.divide(power, self.truth, out=np.full(len(power), np.nan), where=self.truth > 0)
+        return np.divide(self.members, self.truth, out=np.full(len(self.truth), np.nan), where=self.truth > 0)
 
 
 def spectrum(sums: Mapping[str, np.ndarray], side: int, spacing_km: float) -> Spectrum | None:

@@ -38,7 +38,7 @@ def run(recipe: Recipe, folder: Path, watch: Watch, should_stop: Callable[[], bo
     of the same recipe finished is not done again.
     """
     started = time.monotonic()
-    train(recipe, folder, watch, should_stop)
+    _train(recipe, folder, watch, should_stop)
     model = bundle.load(folder, recipe)
     ensemble = folder / "ensemble.zarr"
     generation.generate(model, ensemble, progress=lambda done, total: watch.stage("generate", done, total))
@@ -49,15 +49,15 @@ def run(recipe: Recipe, folder: Path, watch: Watch, should_stop: Callable[[], bo
     return verdict
 
 
-def train(recipe: Recipe, folder: Path, watch: Watch, should_stop: Callable[[], bool], resume: bool = True) -> None:
-    """Train unless exactly this training is done already; with `resume`, go on from a checkpoint if there is one."""
+def _train(recipe: Recipe, folder: Path, watch: Watch, should_stop: Callable[[], bool]) -> None:
+    """Train unless exactly this training is done already; go on from a checkpoint if there is one."""
     if training.is_trained(folder, recipe):
         watch.say(f"{folder / 'bundle'} is trained already")
         return
     training.train(
         recipe,
         folder,
-        resume=resume and bool(complete(folder / "checkpoints")),
+        resume=bool(complete(folder / "checkpoints")),
         say=watch.say,
         on_step=lambda progress: watch.training(progress, recipe.train.steps),
         should_stop=should_stop,

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from climdiff.errors import Problem, RecipeError
 from climdiff.recipe.schema import Recipe
 from climdiff.recipe.show import to_yaml
-from climdiff.report.curves import loss_figure, rank_histogram_figure, reliability_figure, spectra_figure
+from climdiff.report.curves import loss_figure, rank_histogram_figure, reliability_figure, score_bars, spectra_figure
 from climdiff.report.labels import date_label, long_name, number, units_label
 from climdiff.report.maps import ensemble_maps
 from climdiff.report.page import Page, Picture, VariableSection, render
@@ -113,7 +113,9 @@ def _position(wanted: int | str, times: xr.DataArray, recipe: Recipe) -> int:
 def _curves(verdict: Verdict, name: str) -> list[Picture]:
     found = {method: scores[name] for method, scores in verdict.scores.items() if name in scores.variables}
     units = units_label(verdict.ensemble[name].attrs.get("units", ""))
-    pictures = []
+    caption = "Fair CRPS of each method; for a single field it is the mean absolute error."
+    bars = score_bars(verdict.to_json()[name], units=str(verdict.ensemble[name].attrs.get("units", "")))
+    pictures = [Picture(bars, "Scores", caption)]
     spectra = {
         method: scores.spectrum
         for method, scores in found.items()
