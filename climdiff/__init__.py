@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from climdiff.bundle import load
+    from climdiff.catalog.entries import open_part
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "load"]
+__all__ = ["__version__", "load", "open_part"]
 
 
 def __getattr__(name: str) -> Any:
@@ -17,6 +18,10 @@ def __getattr__(name: str) -> Any:
         from climdiff.bundle import load
 
         return load
+    if name == "open_part":
+        from climdiff.catalog.entries import open_part
+
+        return open_part
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

@@ -107,7 +107,7 @@ def generate(
             split=split,
             predictors=predictors,
             repair=repair,
-            progress=lambda done, total: bars.stage("generate", done, total),
+            progress=lambda done, total: bars.stage("generate (units)", done, total),
         )
     print(f"{summary.path}: {summary.n_written} of {summary.n_units} units made in {summary.seconds:.0f} s")
 

@@ -326,7 +326,11 @@ class Recipe(Section):
     @classmethod
     def _thresholds_fit_targets(cls, verify: Verify, info: ValidationInfo) -> Verify:
         if "data" in info.data:
-            _raise(consistency.not_targets(("thresholds",), verify.thresholds, info.data["data"].targets))
+            data: Data = info.data["data"]
+            _raise(consistency.not_targets(("thresholds",), verify.thresholds, data.targets))
+            if "oracle" in verify.baselines and not data.fine.startswith("world/"):
+                what = f"the oracle knows the law of the embedded world only, and data.fine is {data.fine}"
+                raise refuse(Finding(what, "remove oracle", ("baselines",)))
         return verify
 
 

@@ -47,8 +47,8 @@ class Picture:
 class VariableSection:
     """All there is to show of one variable.
 
-    `scores` is {downscaler: {score: value}} as in `scores.json`, all over the same dates and cells; `verdict` a
-    sentence on how sure the difference is. `maps` are shown at full width, `curves` side by side.
+    `scores` is {downscaler: {score: value}} as in `scores.json`, all over the same dates and cells; `verdict`
+    sentences on how sure the differences are. `maps` are shown at full width, `curves` side by side.
     """
 
     name: str
@@ -57,7 +57,7 @@ class VariableSection:
     scores: Scores
     maps: tuple[Picture, ...] = ()
     curves: tuple[Picture, ...] = ()
-    verdict: str = ""
+    verdict: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

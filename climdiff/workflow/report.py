@@ -60,7 +60,7 @@ def _section(verdict: Verdict, name: str) -> VariableSection:
         scores=verdict.to_json()[name],
         maps=tuple(_maps(verdict, name)),
         curves=tuple(_curves(verdict, name)),
-        verdict="; ".join(verdict.sentences(name)),
+        verdict=tuple(verdict.sentences(name)),
     )
 
 
@@ -79,7 +79,10 @@ def _maps(verdict: Verdict, name: str) -> list[Picture]:
             variable=name,
             members=shown,
         )
-        caption = "The coarse input, the truth, mean and spread of the ensemble, and its first members on one scale."
+        caption = (
+            "The coarse input where there is one, the truth, mean and spread of the ensemble, and its first members on "
+            "one scale. Without dates in the recipe, a wet, a middling and a drier one are chosen by the mean of the truth."
+        )
         pictures.append(Picture(figure, date_label(time), caption, format="png"))
     return pictures
 

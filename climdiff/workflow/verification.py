@@ -196,14 +196,14 @@ def _differences(scores: Mapping[str, Scores], test: Pairs, seed: int) -> dict[s
 
 
 def _sentence(baseline: str, found: Difference) -> str:
-    blocks = f"paired block bootstrap over {found.n_blocks} blocks"
+    blocks = f"95 % by paired block bootstrap over {found.n_blocks} blocks"
     if found.is_better:
-        return f"better than {baseline} by {-found.percent:.1f} % [{-found.high:.1f}, {-found.low:.1f}] %, {blocks}"
+        interval = f"{-found.percent:.1f} % [{-found.high:.1f}, {-found.low:.1f}] %"
+        return f"fair CRPS better than {baseline} by {interval}, {blocks}"
+    interval = f"[{found.low:.1f}, {found.high:.1f}] %, {blocks}"
     if found.low > 0:
-        return f"worse than {baseline} by {found.percent:.1f} % [{found.low:.1f}, {found.high:.1f}] %, {blocks}"
-    return (
-        f"no certain difference from {baseline}: {found.percent:+.1f} % [{found.low:.1f}, {found.high:.1f}] %, {blocks}"
-    )
+        return f"fair CRPS worse than {baseline} by {found.percent:.1f} % {interval}"
+    return f"fair CRPS not certainly different from {baseline}: {found.percent:+.1f} % {interval}"
 
 
 def _open(path: Path) -> xr.Dataset:
@@ -234,7 +234,20 @@ def _same_times(pairs: Pairs, ensemble: xr.Dataset, path: Path) -> Pairs:
     return pairs.select(wanted)
 
 
+def _at_times_of(ensemble: xr.Dataset, truth: xr.Dataset) -> xr.Dataset:
+    """Return the truth at the ensemble's dates where it has all of them; else as it is, to be refused with both."""
+    own, other = (
+        next((dim for name in values.data_vars if (dim := time_dim(values[name])) is not None), None)
+        for values in (ensemble, truth)
+    )
+    if own is None or other is None or ensemble.sizes[own] >= truth.sizes[other]:
+        return truth
+    wanted = truth[other].to_index().get_indexer(ensemble[own].to_index())
+    return truth.isel({other: wanted}) if (wanted >= 0).all() else truth
+
+
 def _foreign(ensemble: xr.Dataset, truth: xr.Dataset, progress: Callable[[str, int, int], None]) -> Verdict:
+    truth = _at_times_of(ensemble, truth)
     grid = Grid.from_dataset(truth, "truth")
     scores = scorecard(
         ensemble, truth, area=grid.cell_area(), progress=lambda done, total: progress(ENSEMBLE, done, total)

@@ -107,3 +107,9 @@ def test_named_subsets_split_too_but_not_twice(sound: str) -> None:
     assert parse(sound.replace(split, "train: historical")).data.split.train == "historical"
     with pytest.raises(RecipeError, match=r"CD-043 .*train and test share the subset 'all'"):
         parse(sound.replace(split, "train: all").replace("[2005-01-10, 2006-12-31]", "all"))
+
+
+def test_an_oracle_of_other_data_is_refused_before_anything_runs(sound: str) -> None:
+    text = sound + "\nverify: {baselines: [bilinear, oracle]}\n"
+    with pytest.raises(RecipeError, match=r"CD-037 .*verify\.baselines: the oracle knows the law"):
+        parse(text.replace("world/fine", "mine/fine"))

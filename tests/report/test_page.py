@@ -75,7 +75,7 @@ def page_of(text: str) -> Page:
 
 
 def test_the_page_has_every_part() -> None:
-    section = VariableSection("pr", "daily rain", "mm day-1", SCORES, verdict="Better than bilinear.")
+    section = VariableSection("pr", "daily rain", "mm day-1", SCORES, verdict=("Better than bilinear.",))
     training = (Picture(loss_figure([{"step": 1, "loss": 1.0}]), "Loss"),)
     page = Page("My run", (section,), training=training, recipe="seed: 1", provenance={"climdiff": "0.1"})
     found = outline(render(page))

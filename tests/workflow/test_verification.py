@@ -111,7 +111,7 @@ def test_an_input_is_never_replaced_by_the_output(store, minute_recipe, tmp_path
     assert output_folder(store, None, None) == store.parent
 
 
-@pytest.mark.parametrize("spoil", ["deterministic", "unsorted", "zero"])
+@pytest.mark.parametrize("spoil", ["deterministic", "unsorted", "shorter", "zero"])
 def test_odd_foreign_ensembles_get_scores_and_a_report(store, minute_recipe, tmp_path, spoil):
     truth = build.open_splits(minute_recipe, ["test"])["test"].truth(slice(None))
     ensemble = xr.open_zarr(store)[["pr"]].load()
@@ -120,6 +120,8 @@ def test_odd_foreign_ensembles_get_scores_and_a_report(store, minute_recipe, tmp
             ensemble = ensemble.isel(realization=0, drop=True)
         case "unsorted":
             ensemble = ensemble.isel(time=slice(None, None, -1))
+        case "shorter":
+            ensemble = ensemble.isel(time=slice(3, 9))
         case "zero":
             ensemble, truth = ensemble.copy(), truth.copy()
             ensemble["pr"], truth["pr"] = ensemble["pr"] * 0, truth["pr"] * 0
