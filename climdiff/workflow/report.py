@@ -81,7 +81,7 @@ def _maps(verdict: Verdict, name: str) -> list[Picture]:
         )
         caption = (
             "The coarse input where there is one, the truth, mean and spread of the ensemble, and its first members on "
-            "one scale. Without dates in the recipe, a wet, a middling and a drier one are chosen by the mean of the truth."
+            "one scale. Without dates in the recipe, a wet, a middling and a drier one are chosen by the truth's mean."
         )
         pictures.append(Picture(figure, date_label(time), caption, format="png"))
     return pictures
