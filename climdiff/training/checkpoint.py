@@ -84,8 +84,8 @@ def complete(folder: Path) -> list[Checkpoint]:
 
 def best(checkpoints: list[Checkpoint]) -> Checkpoint | None:
     """Return the checkpoint with the lowest score, the later one of equals; None where none was validated."""
-    scored = [checkpoint for checkpoint in checkpoints if checkpoint.score is not None]
-    return min(reversed(scored), key=lambda checkpoint: checkpoint.score, default=None)  # type: ignore[arg-type, return-value]
+    scored = [(found.score, -found.step, found) for found in checkpoints if found.score is not None]
+    return min(scored, key=lambda entry: entry[:2])[2] if scored else None
 
 
 def retain(folder: Path, newest: int) -> None:
