@@ -117,4 +117,5 @@ def problem_table(name: str, problems: Sequence[Problem]) -> None:
 def _text(name: str, value: float | None) -> str:
     if value is None or math.isnan(value):
         return "-"
-    return f"{value:.0f}" if name == "n_members" else f"{value:.4g}"
+    digits = {"n_members": ".0f", "bias": ".2g", "spread_skill": ".3g"}
+    return format(value, digits.get(name, ".4g"))
