@@ -68,6 +68,31 @@ def not_targets(at: tuple[str, ...], variables: Iterable[str], targets: Sequence
     ]
 
 
+def unconserved(
+    target_steps: Mapping[str, Sequence[Step]], targets: Sequence[str], predictors: Sequence[str]
+) -> list[Finding]:
+    """Find what keeps `sample.conserve` from meaning anything: no mean to keep, or a step that changes it again."""
+    names = [name for name in targets if name in predictors]
+    if not names:
+        what = (
+            f"no target ({', '.join(targets)}) is a predictor ({', '.join(predictors)}): there is no mean to conserve"
+        )
+        return [
+            Finding(
+                what, "set conserve to false, or add the coarse field of a target to data.predictors", ("conserve",)
+            )
+        ]
+    return [
+        Finding(
+            f"wet_day of target {name!r} sets values to 0 after their block means were conserved",
+            f"remove wet_day from transforms.targets.{name}, or set conserve to false",
+            ("conserve",),
+        )
+        for name in names
+        if any(step.name == "wet_day" for step in target_steps.get(name, ()))
+    ]
+
+
 def unsampled(steps: int, n_steps: int | None, guidance: float, dropout: float | None) -> list[Finding]:
     """Find samplings the trained network cannot do; what is None is unknown and not checked."""
     findings = []

@@ -183,11 +183,16 @@ class Train(Section):
 
     steps: Count = Field(description="Optimizer steps.")
     batch_size: Annotated[int, Field(ge=1, le=65_536)] = Field(default=16, description="Samples per step.")
-    learning_rate: Annotated[float, Field(gt=0.0, le=1.0)] = Field(default=5e-4, description="Peak learning rate.")
+    optimizer: Literal["muon", "adamw"] = Field(
+        default="muon", description="Muon for weight matrices and AdamW for the rest, or AdamW alone."
+    )
+    learning_rate: Annotated[float, Field(gt=0.0, le=1.0)] = Field(
+        default=2e-3, description="Peak learning rate; with adamw alone, 5e-4 is a good one."
+    )
     warmup_steps: Annotated[int, Field(ge=0, le=100_000_000)] = Field(
         default=200, description="Steps to the peak rate."
     )
-    weight_decay: Annotated[float, Field(ge=0.0, le=1.0)] = Field(default=0.01, description="Weight decay of AdamW.")
+    weight_decay: Annotated[float, Field(ge=0.0, le=1.0)] = Field(default=0.01, description="Decoupled weight decay.")
     gradient_clip: Annotated[float, Field(gt=0.0, le=1e6)] = Field(
         default=1.0, description="Largest norm of the gradient."
     )
@@ -227,7 +232,6 @@ class Sample(Section):
     largest: Annotated[float, Field(ge=1.0, le=1000.0)] = Field(
         default=1.25, description="Upper physical bound, as a multiple of the largest training value."
     )
-
     conserve: bool = Field(
         default=False, description="Keep the block means of targets to the coarse input, at every step."
     )
@@ -319,7 +323,11 @@ class Recipe(Section):
     def _sample_fits_training(cls, sample: Sample, info: ValidationInfo) -> Sample:
         n_steps = info.data["diffusion"].n_steps if "diffusion" in info.data else None
         dropout = info.data["train"].condition_dropout if "train" in info.data else None
-        _raise(consistency.unsampled(sample.steps, n_steps, sample.guidance, dropout))
+        findings = consistency.unsampled(sample.steps, n_steps, sample.guidance, dropout)
+        if sample.conserve and "data" in info.data and "transforms" in info.data:
+            data: Data = info.data["data"]
+            findings += consistency.unconserved(info.data["transforms"].targets, data.targets, data.predictors)
+        _raise(findings)
         return sample
 
     @field_validator("verify", mode="after")

@@ -21,6 +21,7 @@ from climdiff.errors import DataError, MismatchError, Problem, RetryError
 from climdiff.training import checkpoint
 from climdiff.training.ema import Average
 from climdiff.training.log import Log
+from climdiff.training.optimizer import Method, Optimizer
 
 
 class Objective(Protocol):
@@ -54,6 +55,7 @@ class Settings:
     """How long and how fast to train, and how often to look and to save; counts are optimizer steps."""
 
     steps: int
+    optimizer: Method
     learning_rate: float
     warmup_steps: int
     weight_decay: float
@@ -85,13 +87,7 @@ class Run:
         self.identity = identity
         self.network = objective.network
         self.average = Average(self.network, settings.ema_half_life)
-        self.optimizer = torch.optim.AdamW(
-            self.network.parameters(),
-            lr=settings.learning_rate,
-            betas=(0.9, 0.99),
-            weight_decay=settings.weight_decay,
-            fused=True,
-        )
+        self.optimizer = Optimizer(self.network, settings.optimizer, settings.learning_rate, settings.weight_decay)
         self.step = 0
 
     def advance(self, batch: Any) -> float:
@@ -104,9 +100,6 @@ class Run:
         entropy = np.random.SeedSequence((self.settings.seed, number)).generate_state(2, np.uint64)
         torch.manual_seed(int(entropy[0]))  # dropout layers draw from the global generator
         generator = torch.Generator().manual_seed(int(entropy[1]))
-        for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate(number, self.settings)
-        self.optimizer.zero_grad(set_to_none=True)
         loss = self.objective.loss(batch, generator)
         value = float(loss.detach())
         loss.backward()
@@ -117,7 +110,7 @@ class Run:
             what += str(getattr(batch, "time_index", torch.empty(0)).tolist())
             fix = "check these dates, lower train.learning_rate, or resume from the last checkpoint, which is sound"
             raise DataError(Problem(61, where, what, fix))
-        self.optimizer.step()
+        self.optimizer.step(learning_rate(number, self.settings))
         self.step = number
         self.average.update(self.network, number)
         return value
@@ -127,7 +120,7 @@ class Run:
         parts = {
             "weights": self.network.state_dict(),
             "average": self.average.network.state_dict(),
-            "optimizer": _flatten(self.optimizer.state_dict()["state"]),
+            "optimizer": self.optimizer.state(),
         }
         checkpoint.save(folder, self.step, parts, self.identity, score)
         checkpoint.retain(folder, self.settings.keep_checkpoints)
@@ -145,9 +138,7 @@ class Run:
             raise MismatchError(Problem(45, str(saved.path), f"the checkpoint is of another run ({what})", fix))
         self.network.load_state_dict(checkpoint.load(saved, "weights"))
         self.average.network.load_state_dict(checkpoint.load(saved, "average"))
-        state = self.optimizer.state_dict()
-        state["state"] = _unflatten(checkpoint.load(saved, "optimizer"), list(self.network.parameters()))
-        self.optimizer.load_state_dict(state)
+        self.optimizer.load(checkpoint.load(saved, "optimizer"))
         self.step = saved.step
 
 
@@ -217,21 +208,3 @@ def endless(batches: Batches, first_step: int) -> Iterator[Any]:
     while True:
         yield from batches.epoch(epoch, start)
         epoch, start = epoch + 1, 0
-
-
-def _flatten(state: Mapping[int, Mapping[str, Tensor]]) -> dict[str, Tensor]:
-    return {f"{index}.{name}": tensor for index, entry in state.items() for name, tensor in entry.items()}
-
-
-def _unflatten(tensors: Mapping[str, Tensor], parameters: list[nn.Parameter]) -> dict[int, dict[str, Tensor]]:
-    """Return the optimizer's state by parameter, each tensor laid out in memory as its parameter.
-
-    Files hold plain row-major tensors; the fused optimizer walks parameter and state side by side in memory.
-    """
-    state: dict[int, dict[str, Tensor]] = {}
-    for key, tensor in tensors.items():
-        number, name = key.split(".", 1)
-        like = parameters[int(number)]
-        laid_out = torch.empty_like(like).copy_(tensor) if tensor.shape == like.shape else tensor
-        state.setdefault(int(number), {})[name] = laid_out.detach()
-    return state

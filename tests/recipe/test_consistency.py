@@ -5,7 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from climdiff.recipe.consistency import not_targets, overlaps, unsampled
+from climdiff.recipe.consistency import not_targets, overlaps, unconserved, unsampled
+from climdiff.recipe.steps import Step
 
 DAYS = st.dates().map(str)
 PERIODS = st.tuples(DAYS, DAYS).map(lambda pair: (min(pair), max(pair)))
@@ -44,3 +45,11 @@ def test_as_many_sampling_steps_as_the_chain_has_are_allowed() -> None:
 def test_targets_are_told_from_other_variables() -> None:
     (finding,) = not_targets(("thresholds",), {"pr": 1, "tas": 2}, ("pr",))
     assert finding.at == ("thresholds", "tas")
+
+
+def test_conservation_needs_a_coarse_target_and_no_step_after_it() -> None:
+    wet = {"pr": (Step.model_validate("wet_day"),)}
+    assert [finding.at for finding in unconserved({}, ["pr"], ["psl"])] == [("conserve",)]
+    assert "wet_day" in unconserved(wet, ["pr", "tas"], ["pr", "tas"])[0].what
+    assert unconserved(wet, ["pr", "tas"], ["tas"]) == []
+    assert unconserved({"pr": (Step.model_validate("log1p"),)}, ["pr"], ["pr"]) == []

@@ -31,7 +31,7 @@ def test_a_recipe_gives_what_was_written_and_defaults_for_the_rest(sound: str) -
     recipe = parse(sound)
     assert recipe.data.predictors == ("pr", "psl")
     assert recipe.data.split.test == ("2005-01-10", "2006-12-31")
-    assert recipe.train.learning_rate == 5e-4
+    assert recipe.train.learning_rate == 2e-3
     assert [step.name for step in recipe.transforms.targets["pr"]] == ["cube_root", "residual", "standardize"]
 
 

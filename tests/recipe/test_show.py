@@ -39,7 +39,7 @@ def test_any_text_and_any_number_survive_being_written_out(sound: str, title: st
 def test_every_default_is_shown_in_the_order_of_the_schema(sound: str) -> None:
     lines = to_yaml(parse(sound)).splitlines()
     assert lines[0] == "name: demo"
-    assert "  learning_rate: 0.0005" in lines
+    assert "  learning_rate: 0.002" in lines
     assert "  channels: null" in lines
     assert "    pr: [cube_root, residual, {standardize: {per: variable}}]" in lines
     assert lines.index("data:") < lines.index("train:") < lines.index("report:")

@@ -16,6 +16,7 @@ from climdiff.training.loop import Run, Settings, endless, learning_rate, train
 
 SETTINGS = Settings(
     steps=12,
+    optimizer="muon",
     learning_rate=1e-2,
     warmup_steps=4,
     weight_decay=0.01,
@@ -50,9 +51,11 @@ class Objective:
 
     def __init__(self):
         torch.manual_seed(0)
-        self.network = nn.Sequential(nn.Linear(3, 8), nn.Dropout(0.5), nn.Linear(8, 3), nn.Unflatten(1, (3, 1, 1)))
+        self.network = nn.Sequential(
+            nn.Linear(3, 40), nn.Dropout(0.5), nn.Linear(40, 40), nn.Linear(40, 3), nn.Unflatten(1, (3, 1, 1))
+        )
         self.network.append(nn.Conv2d(3, 3, 3, padding=1)).append(nn.Flatten())
-        self.network[4].weight.data = self.network[4].weight.data.contiguous(memory_format=torch.channels_last)
+        self.network[5].weight.data = self.network[5].weight.data.contiguous(memory_format=torch.channels_last)
 
     def loss(self, batch, generator):
         noise = torch.randn(batch.target.shape, generator=generator)
