@@ -15,6 +15,7 @@ import xarray as xr
 
 from climdiff.catalog.entries import open_part
 from climdiff.catalog.synthetic import World
+from climdiff.data.conservation import Conservation, Weights
 from climdiff.data.encoder import Encoder, fit_encoder
 from climdiff.data.missing import apply_missing_policy
 from climdiff.data.pairs import Pairs, align
@@ -28,7 +29,9 @@ from climdiff.downscalers.contract import Downscaler
 from climdiff.downscalers.diffusion import Sampling
 from climdiff.downscalers.interpolation import Interpolation
 from climdiff.downscalers.oracle import Oracle
-from climdiff.errors import Problem, RecipeError
+from climdiff.errors import DataError, Problem, RecipeError
+from climdiff.grids.blocks import blocks_of
+from climdiff.grids.grid import Grid
 from climdiff.networks.unet import Architecture, UNet, architecture
 from climdiff.recipe.schema import Recipe
 from climdiff.recipe.steps import Step
@@ -243,9 +246,55 @@ def settings(recipe: Recipe) -> Settings:
 
 def sampling(recipe: Recipe, limits: Limits) -> Sampling:
     """Return how members are drawn."""
-    names = ("sampler", "steps", "eta", "guidance", "sigma_max", "sigma_min", "conserve")
+    names = ("sampler", "steps", "eta", "guidance", "sigma_max", "sigma_min")
     chosen = {name: getattr(recipe.sample, name) for name in names}
     return Sampling(**chosen, limits=limits, micro_batch=recipe.generate.micro_batch)
+
+
+def shared(recipe: Recipe) -> tuple[str, ...]:
+    """Return the targets that are predictors too."""
+    return tuple(name for name in recipe.data.targets if name in recipe.data.predictors)
+
+
+def conservation(
+    recipe: Recipe,
+    encoder: Encoder,
+    coarse_grid: Grid,
+    limits: Limits,
+    attributes: Mapping[str, Mapping[str, Any]],
+    weights: Mapping[str, Weights],
+) -> Conservation | None:
+    """Return what `sample.conserve` asks for, or None.
+
+    Args:
+        recipe: The recipe.
+        encoder: Of the trained model.
+        coarse_grid: Grid of the predictors.
+        limits: From `limits`.
+        attributes: Of the targets.
+        weights: From `block_weights`, for the targets whose coarse fields were found to be block means.
+
+    Raises:
+        DataError: CD-020, coarse fields of the training data were no block means of the fine ones.
+        RecipeError: CD-037, a transform for values from 0 up, on a variable that does not say it has none below.
+    """
+    if not recipe.sample.conserve:
+        return None
+    names = shared(recipe)
+    unknown = [name for name in names if name not in weights]
+    if unknown:
+        what = f"coarse fields of {', '.join(unknown)} were no block means of the fine ones in the training data"
+        raise DataError(Problem(20, "sample.conserve", what, "set sample.conserve to false"))
+    positive = frozenset(name for name in names if attributes[name].get("lower_bound") == 0)
+    for name in set(names) - positive:
+        kinds = {step.name for step in recipe.transforms.targets.get(name, ())} & {"log1p", "square_root"}
+        if kinds:
+            what = f"{', '.join(kinds)} of '{name}' is for values from 0 up, and the catalog does not say so"
+            fix = f"add `lower_bound: 0` to variable '{name}' in the catalog and train again"
+            raise RecipeError(Problem(37, "sample.conserve", what, fix))
+    blocks = blocks_of(coarse_grid, encoder.grid)
+    chosen = {name: blocks.plain() if weights[name] == "plain" else blocks for name in names}
+    return Conservation(encoder, chosen, {name: limits[name] for name in names}, positive)
 
 
 def baselines(recipe: Recipe, train: Pairs) -> dict[str, Baseline]:

@@ -27,12 +27,13 @@ from torch import Tensor
 import climdiff
 from climdiff import build
 from climdiff.data import inputs
+from climdiff.data.conservation import Weights
 from climdiff.data.encoder import Encoder
 from climdiff.data.pairs import Pairs
 from climdiff.downscalers.diffusion import DiffusionDownscaler
 from climdiff.errors import DataError, MismatchError, Problem
 from climdiff.grids.grid import Grid
-from climdiff.networks.precision import compute_dtype
+from climdiff.networks.precision import compute_dtype, device
 from climdiff.recipe.load import parse
 from climdiff.recipe.schema import Recipe
 from climdiff.training.checkpoint import load_hashed, save_tensors, sha256
@@ -53,6 +54,7 @@ class About(BaseModel):
     targets: dict[str, dict[str, Any]]
     ranges: dict[str, tuple[float, float]]
     dtype: Literal["float32", "bfloat16"]
+    block_weights: dict[str, Weights] = {}
     training: dict[str, Any]
     sha256: dict[str, str]
 
@@ -90,13 +92,14 @@ class Model:
             Targets (realization, time, y, x), float32, with CF attributes.
 
         Raises:
-            DataError: CD-036 predictors absent, CD-029 units that differ, CD-073 another grid, CD-075 missing
-                values (unless the recipe masks them).
+            DataError: CD-036 predictors absent, CD-029 units that differ, CD-073 another grid, CD-030 values outside
+                the valid range, CD-075 missing values (unless the recipe masks them).
         """
         numbers = range(members) if isinstance(members, int) else members
         accepted = self.accept(coarse)
         if self.recipe.data.on_missing != "mask":
             inputs.refuse_missing(accepted)
+        inputs.check_ranges(accepted, self.predictors, "predictors")
         drawn = self.downscaler.downscale(accepted, list(numbers), seed)
         return drawn.assign_attrs({f"climdiff_{key}": value for key, value in self.provenance(seed).items()})
 
@@ -110,6 +113,7 @@ class Model:
             "bundle_hash": self.hash,
             "precision": str(self.downscaler.dtype).removeprefix("torch."),
             "seed": seed,
+            "conserve": self.recipe.sample.conserve,
             **{key: json.dumps(value) if isinstance(value, dict) else value for key, value in sampling.items()},
         }
 
@@ -123,12 +127,11 @@ class Model:
         problems += inputs.time_problems(coarse, where)
         if problems:
             raise DataError(*problems)
-        chosen = coarse[list(self.predictors)]
-        expected, found = self.downscaler.coarse_grid, Grid.from_dataset(chosen, where)
+        expected, found = self.downscaler.coarse_grid, Grid.from_dataset(coarse, where)
         if found.hash() != expected.hash():
             what = f"grid is {_extent(found)}, the model was trained with {_extent(expected)}"
             raise DataError(Problem(73, where, what, "regrid the predictors to the grid of the training data"))
-        return chosen
+        return coarse[list(self.predictors)].transpose("time", found.y_dim, found.x_dim)
 
 
 def save(
@@ -139,6 +142,7 @@ def save(
     weights: Mapping[str, Tensor],
     ranges: build.Limits,
     dtype: torch.dtype,
+    block_weights: Mapping[str, Weights],
     training: Mapping[str, Any],
 ) -> None:
     """Write the bundle of a trained model to `path`; it appears whole, and one that was there is replaced.
@@ -151,6 +155,7 @@ def save(
         weights: State of the denoiser.
         ranges: Smallest and largest training value per target.
         dtype: What its convolutions compute in, on any machine.
+        block_weights: Kind of mean by target whose coarse fields are block means, from `data.conservation`.
         training: Facts to tell: steps, best step, score ...
     """
     assert train.fine is not None
@@ -170,6 +175,7 @@ def save(
         targets={name: _plain(train.fine[name].attrs) for name in encoder.targets},
         ranges=dict(ranges),
         dtype="bfloat16" if dtype == torch.bfloat16 else "float32",
+        block_weights=dict(block_weights),
         training=dict(training),
         sha256={file.name: sha256(file) for file in sorted(building.iterdir())},
     )
@@ -208,10 +214,13 @@ def load(path: str | Path, recipe: Recipe | None = None) -> Model:
     weights = load_hashed(folder / "weights.safetensors", about.sha256["weights.safetensors"])
     _check_weights(folder, weights, denoiser.state_dict())
     denoiser.load_state_dict(weights)
-    sampling = build.sampling(recipe, build.limits(about.ranges, about.targets, recipe.sample.largest))
-    dtype = compute_dtype(about.dtype, torch.device("cpu"))
+    limits = build.limits(about.ranges, about.targets, recipe.sample.largest)
+    sampling = build.sampling(recipe, limits)
+    denoiser.to(device())
+    dtype = compute_dtype(about.dtype, device())
     grid = Grid.from_dataset(states["coarse_grid"], str(folder / "coarse_grid.nc"))
-    downscaler = DiffusionDownscaler(denoiser, encoder, grid, recipe.data.regrid, sampling, dtype)
+    kept = build.conservation(recipe, encoder, grid, limits, about.targets, about.block_weights)
+    downscaler = DiffusionDownscaler(denoiser, encoder, grid, recipe.data.regrid, sampling, dtype, kept)
     return Model(recipe, downscaler, about.predictors, about.targets, about.training, _identity(about), folder)
 
 
@@ -238,7 +247,7 @@ def _read_about(folder: Path) -> About:
 
 def _identity(about: About) -> str:
     """Return the hash of all that makes the values of a member; harmless keys of the recipe are no part of it."""
-    kept = about.model_dump(include={"predictors", "targets", "ranges", "dtype", "sha256"})
+    kept = about.model_dump(include={"predictors", "targets", "ranges", "dtype", "block_weights", "sha256"})
     kept["sha256"].pop("recipe.json")
     return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()
 

@@ -84,6 +84,9 @@ def train(
 @app.command()
 def generate(
     run: Annotated[Path, typer.Argument(help="A trained run, such as runs/precip.", metavar="RUN")],
+    overrides: Annotated[
+        list[str] | None, typer.Argument(help="Keys of sample and generate: sample.steps=20", metavar="[KEY=VALUE]...")
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="The zarr store; RUN/ensemble.zarr by default.")] = None,
     members: Annotated[int | None, typer.Option(min=1, max=100_000, help="Size of the ensemble.")] = None,
     seed: Annotated[int | None, typer.Option(min=0, max=2**63 - 1, help="Key of all noise.")] = None,
@@ -94,9 +97,12 @@ def generate(
     """Write an ensemble; run again, it continues, and members can be added later."""
     from climdiff import bundle
     from climdiff.progress import Bars
+    from climdiff.recipe.load import changed
     from climdiff.workflow.generation import generate as fill
 
     model = bundle.load(run)
+    if overrides:
+        model = bundle.load(run, changed(model.recipe, overrides, ("sample", "generate")))
     target = out if out is not None else run / "ensemble.zarr"
     with Bars(_asked_to_stop()) as bars:
         summary = fill(

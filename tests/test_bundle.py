@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import shutil
 
@@ -115,3 +116,15 @@ def test_fault_055_a_newer_format_is_refused(copy):
 def test_a_later_recipe_changes_how_members_are_drawn(trained, minute_recipe):
     later = minute_recipe.model_copy(update={"sample": minute_recipe.sample.model_copy(update={"steps": 1})})
     assert len(climdiff.bundle.load(trained, later).downscaler.sigmas) == 2
+
+
+def test_the_order_of_dimensions_changes_nothing(model, coarse):
+    turned = coarse.transpose("lon", "time", "lat")
+    np.testing.assert_array_equal(model.downscale(turned, 1)["pr"].values, model.downscale(coarse, 1)["pr"].values)
+
+
+def test_fault_030_implausible_predictors_are_refused(model, coarse):
+    bounded = {**model.predictors, "pr": {**model.predictors["pr"], "valid_min": 0.0}}
+    negative = coarse.assign(pr=(coarse["pr"] - 50.0).assign_attrs(coarse["pr"].attrs))
+    with pytest.raises(DataError, match=r"CD-030 .*'pr' reaches from -"):
+        dataclasses.replace(model, predictors=bounded).downscale(negative, 1)

@@ -4,13 +4,35 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
+import cftime
 import numpy as np
 import xarray as xr
 
+from climdiff.catalog.units import conversion
 from climdiff.data.times import iso_dates
 from climdiff.errors import DataError, Problem
+
+
+def open_file(path: Path, chunks: dict[str, int] | None = None) -> xr.Dataset:
+    """Return a user's own netCDF file or zarr store, lazily; `chunks` as xarray takes them.
+
+    Coordinates that only attributes name (grid mapping, 2-D latitude, cell bounds) come along as coordinates.
+
+    Raises:
+        DataError: CD-012 nothing there, CD-008 not a data set.
+    """
+    if not path.exists():
+        raise DataError(Problem(12, str(path), "no such file or store", "check the path"))
+    try:
+        if path.is_dir():
+            return xr.open_zarr(path, chunks=chunks, decode_coords="all")
+        return xr.open_dataset(path, engine="netcdf4", chunks=chunks, decode_coords="all")
+    except (OSError, ValueError, KeyError) as error:
+        what = f"cannot be opened as {'zarr' if path.is_dir() else 'netCDF'} ({error})"
+        raise DataError(Problem(8, str(path), what, "give a CF netCDF file or a zarr store")) from error
 
 
 def variable_problems(coarse: xr.Dataset, name: str, wanted: Mapping[str, Any], where: str) -> list[Problem]:
@@ -27,7 +49,7 @@ def variable_problems(coarse: xr.Dataset, name: str, wanted: Mapping[str, Any], 
         what = f"variable '{name}' has type {field.dtype}, expected numbers"
         problems.append(Problem(17, where, what, "convert the values to float"))
     units = field.attrs.get("units")
-    if units != wanted.get("units"):
+    if units != wanted.get("units") and conversion(str(units), str(wanted.get("units"))) != (1.0, 0.0):
         what = f"variable '{name}' has units {units!r}, the model was trained with {wanted.get('units')!r}"
         problems.append(Problem(29, where, what, "convert the values and set the attribute 'units'"))
     return problems
@@ -38,7 +60,7 @@ def time_problems(coarse: xr.Dataset, where: str) -> list[Problem]:
     if "time" not in coarse.coords or not coarse.sizes.get("time"):
         return [Problem(23, where, "has no coordinate 'time', or no date", "name the dimension of the dates 'time'")]
     times = coarse["time"]
-    if times.dtype.kind != "M" and times.dtype != object:
+    if times.dtype.kind != "M" and not isinstance(times.values[0], cftime.datetime):
         what = f"coordinate 'time' has type {times.dtype}, expected dates"
         return [Problem(26, where, what, "give it CF units such as 'days since 1970-01-01' and a calendar")]
     if bool(times.isnull().any()):
@@ -56,7 +78,7 @@ def time_problems(coarse: xr.Dataset, where: str) -> list[Problem]:
 
 
 def refuse_missing(coarse: xr.Dataset, where: str = "predictors") -> None:
-    """Refuse predictors with missing or infinite values (CD-075) or outside their valid range (CD-030), with dates."""
+    """Refuse predictors with missing or infinite values (CD-075), with their dates."""
     problems = []
     for name, field in coarse.compute(scheduler="synchronous").data_vars.items():
         flat = field.transpose("time", ...).values.reshape(field.sizes["time"], -1)
@@ -88,7 +110,8 @@ def check_ranges(coarse: xr.Dataset, predictors: Mapping[str, Mapping[str, Any]]
     problems = []
     for name, (low, high) in found.items():
         least, most = predictors[name].get("valid_min", -np.inf), predictors[name].get("valid_max", np.inf)
-        if low < least or high > most:
+        # as the values were rounded, so were the bounds
+        if low < np.float32(least) or high > np.float32(most):
             what = f"variable '{name}' reaches from {low:g} to {high:g}, plausible are {least:g} to {most:g}"
             problems.append(Problem(30, where, what, "check units and missing values of the predictors"))
     if problems:

@@ -10,7 +10,7 @@ import torch
 import xarray as xr
 from torch import Tensor
 
-from climdiff.data.consistency import Consistency, Projection
+from climdiff.data.conservation import Conservation, Projection
 from climdiff.data.encoder import Encoder
 from climdiff.diffusion import schedules
 from climdiff.diffusion.denoiser import Denoiser
@@ -29,7 +29,6 @@ class Sampling:
     """How a member is drawn.
 
     `sigma_max` and `sigma_min` are the ends of the Karras-spaced noise levels (`ddpm` walks the chain's own).
-    With `conserve`, block means of targets that are predictors too equal the coarse input, at every step.
     `limits` are physical bounds by variable, kept at every step; `micro_batch` is the number of fields in one network
     evaluation, always filled up, because a convolution may round differently for another batch size.
     """
@@ -41,12 +40,14 @@ class Sampling:
     sigma_max: float = 80.0
     sigma_min: float = 0.01
     limits: Mapping[str, tuple[float, float]] | None = None
-    conserve: bool = False
     micro_batch: int = 32
 
 
 class DiffusionDownscaler:
-    """Draws members with a trained denoiser; satisfies `contract.Downscaler`."""
+    """Draws members with a trained denoiser; satisfies `contract.Downscaler`.
+
+    With a `conservation`, block means of the drawn fields are those of the coarse ones, at every step of the sampler.
+    """
 
     def __init__(
         self,
@@ -56,6 +57,7 @@ class DiffusionDownscaler:
         method: Method,
         sampling: Sampling,
         dtype: torch.dtype = torch.float32,
+        conservation: Conservation | None = None,
     ) -> None:
         self.denoiser = denoiser.eval()
         self.encoder = encoder
@@ -64,7 +66,7 @@ class DiffusionDownscaler:
         self.sampling = sampling
         self.dtype = dtype
         self.sigmas = noise_levels(denoiser, sampling)
-        self.consistency = Consistency.of(encoder, coarse_grid, sampling.limits or {}) if sampling.conserve else None
+        self.conservation = conservation
 
     def downscale(self, coarse: xr.Dataset, members: Sequence[int], seed: int) -> xr.Dataset:
         """Return members of the high-resolution fields given `coarse`.
@@ -78,8 +80,9 @@ class DiffusionDownscaler:
             Target variables (realization, time, y, x), float32, physical units.
         """
         predictors = coarse[list(self.encoder.predictors)].compute(scheduler="synchronous")
+        predictors = predictors.transpose("time", self.coarse_grid.y_dim, self.coarse_grid.x_dim)
         guess = regrid(predictors, self.coarse_grid, self.encoder.grid, self.method)
-        fields = self.sample(self.encoder.condition(guess), guess, members, seed, predictors)
+        fields = self.sample(self.encoder.condition(guess), guess, predictors, members, seed)
         drawn = self.encoder.to_dataset(fields, guess)
         return drawn.assign_coords(realization=realization_coordinate(members))
 
@@ -87,13 +90,13 @@ class DiffusionDownscaler:
         self,
         condition: Tensor,
         guess: xr.Dataset,
+        coarse: xr.Dataset,
         members: Sequence[int],
         seed: int,
-        coarse: xr.Dataset | None = None,
     ) -> Tensor:
         """Return members in network space (realization, time, channel, y, x) for `condition` (time, channel, y, x).
 
-        `coarse` is what block means are kept to when the sampling conserves them.
+        `guess` are the coarse fields on the fine grid, `coarse` the same on their own, (time, Y, X) each.
         """
         keys = time_keys(guess["time"].values).tolist()
         low, high = self.encoder.bounds(guess, self.sampling.limits or {})
@@ -103,7 +106,7 @@ class DiffusionDownscaler:
         for rows, columns, filled in _batches(pairs, self.sampling.micro_batch):
             at = [column for _, column in filled]
             noise = Noise(seed, [(members[row], keys[column]) for row, column in filled], shape)
-            project = None if self.consistency is None or coarse is None else self.consistency.bind(guess, coarse, at)
+            project = None if self.conservation is None else self.conservation.bind(guess, coarse, at)
             x0 = self._draw(condition[at], low[at], high[at], noise, project)
             fields[rows, columns] = x0[: len(rows)]
         return fields

@@ -1,8 +1,8 @@
-"""Fine cells that make up each coarse cell, and fields whose block means are what the coarse field says."""
+"""Fine cells that make up each coarse cell."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -27,20 +27,33 @@ class Blocks:
 
     def mean(self, fields: np.ndarray) -> np.ndarray:
         """Return the area-weighted mean of each block, (..., Y, X) in the order of the fine grid."""
-        return self._sum(fields * self.area) / self._sum(self.area)
+        area = self.cells(self.area)
+        return (self.cells(fields) * area).sum(-1) / area.sum(-1)
+
+    def cells(self, fields: np.ndarray) -> np.ndarray:
+        """Return fields (..., y, x) as the cells of each block, (..., Y, X, cells of a block)."""
+        (fy, fx), (ny, nx) = self.factor, fields.shape[-2:]
+        split = fields.reshape(*fields.shape[:-2], ny // fy, fy, nx // fx, fx)
+        return np.moveaxis(split, -3, -2).reshape(*fields.shape[:-2], ny // fy, nx // fx, fy * fx)
+
+    def joined(self, cells: np.ndarray) -> np.ndarray:
+        """Return the fields (..., y, x) that have these `cells`; the inverse of `cells`."""
+        (fy, fx), (ny, nx) = self.factor, cells.shape[-3:-1]
+        split = np.moveaxis(cells.reshape(*cells.shape[:-1], fy, fx), -2, -3)
+        return split.reshape(*cells.shape[:-3], ny * fy, nx * fx)
 
     def spread(self, values: np.ndarray) -> np.ndarray:
         """Return fields (..., y, x) that hold the value of their block in every cell."""
         return np.repeat(np.repeat(values, self.factor[0], axis=-2), self.factor[1], axis=-1)
 
+    def plain(self) -> Blocks:
+        """Return the same blocks with every fine cell weighing the same."""
+        return replace(self, area=np.ones_like(self.area))
+
     def oriented(self, coarse: np.ndarray) -> np.ndarray:
         """Return a coarse field (..., Y, X) in the order of the fine grid."""
         axes = tuple(axis for axis, is_flipped in zip((-2, -1), self.flips, strict=True) if is_flipped)
         return np.flip(coarse, axes)
-
-    def _sum(self, fields: np.ndarray) -> np.ndarray:
-        (fy, fx), (ny, nx) = self.factor, fields.shape[-2:]
-        return fields.reshape(*fields.shape[:-2], ny // fy, fy, nx // fx, fx).sum(axis=(-3, -1))
 
 
 def blocks_of(coarse: Grid, fine: Grid) -> Blocks:
@@ -60,8 +73,7 @@ def blocks_of(coarse: Grid, fine: Grid) -> Blocks:
         factor, rest = divmod(len(inner) - 1, len(outer) - 1)
         is_flipped = bool((outer[-1] - outer[0]) * (inner[-1] - inner[0]) < 0)
         edges = outer[::-1] if is_flipped else outer
-        step = np.abs(np.diff(inner)).min()
-        if rest or np.abs(inner[::factor] - edges).max() > ALIGNED * step:
+        if rest or np.abs(inner[::factor] - edges).max() > _tolerance(inner):
             what = (
                 f"coordinate '{dim}': {len(outer) - 1} coarse cells from {edges[0]:g} to {edges[-1]:g} "
                 f"are no blocks of {len(inner) - 1} fine cells from {inner[0]:g} to {inner[-1]:g}"
@@ -72,31 +84,6 @@ def blocks_of(coarse: Grid, fine: Grid) -> Blocks:
     return Blocks((factors[0], factors[1]), fine.cell_area().values, (flips[0], flips[1]))
 
 
-def conserve(fields: np.ndarray, means: np.ndarray, blocks: Blocks, largest: float, n_rounds: int = 8) -> np.ndarray:
-    """Return non-negative fields with the block means asked for: every block is scaled, no cell above `largest`.
-
-    A block without anything gets the mean in every cell. What the bound cuts off goes to the other cells of the block,
-    in `n_rounds` rounds. Scaling keeps dry cells dry (Harder et al., 2023, multiplicative constraint).
-
-    Args:
-        fields: (..., y, x), >= 0.
-        means: (..., Y, X), >= 0, in the order of the fine grid; a mean above `largest` cannot be met.
-        blocks: How fine cells make up coarse ones.
-        largest: Upper bound of a cell.
-    """
-    fields = fields.astype(np.float64)
-    empty = blocks.mean(fields) <= 0
-    fields = np.where(blocks.spread(empty), 1.0, fields)
-    scaled = fields
-    for _ in range(n_rounds):
-        found = blocks.mean(scaled)
-        factor = np.divide(means, found, out=np.zeros_like(found), where=found > 0)
-        if np.abs(factor - 1)[means > 0].max(initial=0.0) < 1e-7 and not (found > 0)[means == 0].any():
-            break
-        scaled = np.minimum(scaled * blocks.spread(factor), largest)
-    return scaled
-
-
-def shift(fields: np.ndarray, means: np.ndarray, blocks: Blocks) -> np.ndarray:
-    """Return fields with the block means asked for, for quantities without a lower bound: every block is shifted."""
-    return fields + blocks.spread(means - blocks.mean(fields))
+def _tolerance(edges: np.ndarray) -> float:
+    """Return how far edges may be off: a small part of a cell, or what coordinates in float32 cannot resolve."""
+    return float(max(ALIGNED * np.abs(np.diff(edges)).min(), 4 * np.spacing(np.abs(edges).max().astype(np.float32))))

@@ -1,4 +1,4 @@
-"""Which number format a network computes in on the machine at hand."""
+"""Where a network computes on the machine at hand, and in which number format."""
 
 from __future__ import annotations
 
@@ -7,6 +7,11 @@ from typing import Literal
 import torch
 
 Precision = Literal["auto", "float32", "bfloat16"]
+
+
+def device() -> torch.device:
+    """Return the first CUDA GPU where PyTorch finds one (CUDA_VISIBLE_DEVICES chooses), else the CPU."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def compute_dtype(precision: Precision, device: torch.device) -> torch.dtype:

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from climdiff.errors import Problem, RecipeError
 from climdiff.recipe.files import assemble
-from climdiff.recipe.overrides import override
+from climdiff.recipe.overrides import PLACE, override
 from climdiff.recipe.problems import explain
 from climdiff.recipe.schema import Recipe
 from climdiff.recipe.tree import Node, read
@@ -39,6 +39,21 @@ def parse(text: str, where: str = "recipe") -> Recipe:
     """
     problems: list[Problem] = []
     return _checked(read(text, lambda line, column: f"{where}:{line}:{column}", problems), problems)
+
+
+def changed(recipe: Recipe, overrides: Sequence[str], sections: Sequence[str]) -> Recipe:
+    """Return `recipe` with `overrides` laid on it, as in `load`; only keys of `sections` may change.
+
+    Raises:
+        RecipeError: everything wrong with the overrides, CD-037 for a key of another section.
+    """
+    problems = [
+        Problem(37, PLACE, f"{text!r} cannot change any more", f"change keys of {' and '.join(sections)} only")
+        for text in overrides
+        if text.partition(".")[0] not in sections
+    ]
+    tree = read(recipe.model_dump_json(), lambda line, column: PLACE, problems)
+    return _checked(override(tree, overrides, problems), problems)
 
 
 def _checked(tree: Node, problems: list[Problem]) -> Recipe:

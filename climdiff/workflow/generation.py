@@ -5,34 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-import xarray as xr
-
 import climdiff
 from climdiff import build
 from climdiff.bundle import Model
 from climdiff.data import inputs
-from climdiff.errors import DataError, Problem
 from climdiff.generation.run import Summary
 from climdiff.generation.run import generate as fill
 from climdiff.generation.template import Template
 
 RANGES = ("valid_min", "valid_max")
 """Attributes that speak of the training data, not of members."""
-
-
-def open_predictors(path: Path) -> xr.Dataset:
-    """Return the user's own predictors, lazily, from a netCDF file or a zarr store.
-
-    Raises:
-        DataError: CD-012 nothing there, CD-008 not a data set.
-    """
-    if not path.exists():
-        raise DataError(Problem(12, str(path), "no such file or store", "check the path"))
-    try:
-        return xr.open_zarr(path, chunks=None) if path.is_dir() else xr.open_dataset(path, engine="netcdf4")
-    except (OSError, ValueError, KeyError) as error:
-        what = f"cannot be opened as {'zarr' if path.is_dir() else 'netCDF'} ({error})"
-        raise DataError(Problem(8, str(path), what, "give a CF netCDF file or a zarr store")) from error
 
 
 def generate(
@@ -64,7 +46,7 @@ def generate(
     recipe = model.recipe
     chosen = recipe.generate.split if split is None else split
     where = recipe.data.coarse if predictors is None else str(predictors)
-    opened = open_predictors(predictors) if predictors else build.open_splits(recipe, [chosen])[chosen].coarse
+    opened = inputs.open_file(predictors) if predictors else build.open_splits(recipe, [chosen])[chosen].coarse
     coarse = model.accept(opened, where)
     seed = recipe.seed if seed is None else seed
     values = inputs.check_ranges(coarse, model.predictors, where)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import fcntl
-from collections.abc import Callable, Iterator, Mapping
+import logging
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,13 +15,14 @@ from torch import nn
 
 from climdiff import build, bundle
 from climdiff.data.batches import Batches
+from climdiff.data.conservation import Weights, block_weights
 from climdiff.data.encoder import Encoder
 from climdiff.data.pairs import Pairs
 from climdiff.diffusion.denoiser import Denoiser
 from climdiff.diffusion.objective import Objective
 from climdiff.downscalers.diffusion import DiffusionDownscaler, Sampling
 from climdiff.errors import DataError, MismatchError, Problem
-from climdiff.networks.precision import compute_dtype
+from climdiff.networks.precision import compute_dtype, device
 from climdiff.recipe.fingerprint import difference, fingerprint
 from climdiff.recipe.load import parse
 from climdiff.recipe.schema import Recipe
@@ -27,6 +30,8 @@ from climdiff.training import checkpoint
 from climdiff.training.loop import Progress, Run
 from climdiff.training.loop import train as train_run
 from climdiff.verification.probabilistic import crps_fair
+
+logger = logging.getLogger(__name__)
 
 LARGEST = 1.25
 SECTIONS = ("seed", "data", "transforms", "model", "diffusion", "train")
@@ -61,14 +66,19 @@ def train(
     Raises:
         ClimdiffError: whatever is wrong with recipe, data or checkpoints, before the first step.
     """
-    saved = _last_checkpoint(folder, recipe, resume)
+    _last_checkpoint(folder, recipe, resume)
     splits = build.open_splits(recipe, ("train", "validation"))
     pairs = splits["train"]
     say(f"data: {pairs.n_times} training times, {splits['validation'].n_times} for validation")
     encoder = build.encoder(recipe, pairs)
     ranges = build.ranges(pairs, recipe.data.targets)
-    denoiser = build.denoiser(recipe, encoder.n_condition, encoder.n_target)
-    dtype = compute_dtype(recipe.train.precision, torch.device("cpu"))
+    weights_of_blocks = _block_weights(recipe, pairs)
+    attributes = _attributes(pairs, recipe.data.targets)
+    limits = build.limits(ranges, attributes, recipe.sample.largest)
+    # refuses what the bundle could not be sampled with before the first step
+    build.conservation(recipe, encoder, pairs.coarse_grid, limits, attributes, weights_of_blocks)
+    denoiser = build.denoiser(recipe, encoder.n_condition, encoder.n_target).to(device())
+    dtype = compute_dtype(recipe.train.precision, device())
     objective = Objective(denoiser, recipe.diffusion.weighting, recipe.train.condition_dropout, dtype)
     run = Run(objective, build.settings(recipe), {"recipe": fingerprint(recipe, *SECTIONS)})
     validate = _Validation(recipe, splits["validation"], encoder, ranges, dtype)
@@ -82,8 +92,10 @@ def train(
         workers=recipe.train.workers,
     )
     n_weights = sum(parameter.numel() for parameter in denoiser.parameters())
-    say(f"network: {n_weights:,} weights, {str(dtype).removeprefix('torch.')} on {torch.get_num_threads()} threads")
+    say(f"network: {n_weights:,} weights, {str(dtype).removeprefix('torch.')} on {_machine()}")
     with _alone(folder):
+        # once more: another training may have ended here meanwhile
+        saved = _last_checkpoint(folder, recipe, resume)
         if saved is not None:
             run.restore(saved)
             say(f"resuming at step {run.step} of {recipe.train.steps}")
@@ -94,8 +106,23 @@ def train(
         assert chosen is not None
         facts = {"steps": run.step, "best_step": chosen.step, "validation_score": chosen.score, "weights": n_weights}
         weights = checkpoint.load(chosen, "average")
-        bundle.save(folder / "bundle", recipe, pairs, encoder, weights, ranges, dtype, facts)
+        bundle.save(folder / "bundle", recipe, pairs, encoder, weights, ranges, dtype, weights_of_blocks, facts)
     return folder / "bundle"
+
+
+def _attributes(pairs: Pairs, targets: Iterable[str]) -> dict[str, dict[str, Any]]:
+    assert pairs.fine is not None
+    return {name: dict(pairs.fine[name].attrs) for name in targets}
+
+
+def _block_weights(recipe: Recipe, pairs: Pairs) -> dict[str, Weights]:
+    """Return how coarse fields are means of the fine ones; nothing where they are not and need not be."""
+    try:
+        return block_weights(pairs, build.shared(recipe))
+    except DataError:
+        if recipe.sample.conserve:
+            raise
+        return {}
 
 
 class _Validation:
@@ -111,9 +138,9 @@ class _Validation:
         index = np.unique(np.linspace(0, pairs.n_times - 1, n_times).round().astype(int))
         self.recipe, self.encoder, self.dtype = recipe, encoder, dtype
         self.coarse_grid, self.method = pairs.coarse_grid, pairs.method
-        attributes = {name: dict(pairs.truth(index[:1])[name].attrs) for name in encoder.targets}
+        attributes = _attributes(pairs, encoder.targets)
         self.sampling = Sampling(limits=build.limits(ranges, attributes, LARGEST))
-        self.guess, self.truth = pairs.guess(index), pairs.truth(index)
+        self.coarse, self.guess, self.truth = pairs.select(index).coarse, pairs.guess(index), pairs.truth(index)
         self.condition = encoder.condition(self.guess)
         self.references = {name: self._reference(name) for name in encoder.targets}
 
@@ -134,7 +161,7 @@ class _Validation:
             network, self.encoder, self.coarse_grid, self.method, self.sampling, self.dtype
         )
         members = range(self.recipe.train.validation_members)
-        fields = downscaler.sample(self.condition, self.guess, members, self.recipe.seed)
+        fields = downscaler.sample(self.condition, self.guess, self.coarse, members, self.recipe.seed)
         drawn = self.encoder.to_dataset(fields, self.guess)
         numbers, ratios = {}, []
         for name in self.encoder.targets:
@@ -148,6 +175,10 @@ class _Validation:
         return {**numbers, "score": score}
 
 
+def _machine() -> str:
+    return f"{torch.get_num_threads()} threads" if device().type == "cpu" else torch.cuda.get_device_name()
+
+
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
     """Hold the lock of a run's folder, so that two trainings do not write into it; it ends with the process."""
@@ -159,6 +190,8 @@ def _alone(folder: Path) -> Iterator[None]:
             what = "another process is training in this folder"
             fix = "wait for it to end, or give the recipe another name"
             raise MismatchError(Problem(44, str(folder), what, fix)) from error
+        except OSError as error:
+            logger.warning("%s cannot be locked (%s): do not train twice in it", folder, error.strerror)
         checkpoint.sweep(folder / "checkpoints")
         yield
 

@@ -14,9 +14,10 @@ import numpy as np
 import xarray as xr
 
 from climdiff import build
+from climdiff.data.inputs import open_file
 from climdiff.data.pairs import Pairs
 from climdiff.downscalers.contract import Downscaler, realization_coordinate
-from climdiff.errors import DataError, MismatchError, OutputError, Problem
+from climdiff.errors import MismatchError, OutputError, Problem
 from climdiff.generation.integrity import check_store
 from climdiff.generation.receipts import FOLDER
 from climdiff.grids.grid import Grid
@@ -83,12 +84,12 @@ def verify(
         DataError: the truth does not fit the ensemble.
     """
     if truth is not None:
-        return _foreign(_open(path), _open(truth), progress)
+        return _foreign(open_file(path, chunks={}), open_file(truth, chunks={}), progress)
     is_ours = (path / FOLDER).is_dir()
     damage = check_store(path) if is_ours else []
     if damage:
         raise OutputError(*damage)
-    ensemble = _open(path)
+    ensemble = open_file(path, chunks={})
     own, split = _origin(path, ensemble)
     recipe = own if recipe is None else recipe
     splits = build.open_splits(recipe, {"train", split})
@@ -204,18 +205,6 @@ def _sentence(baseline: str, found: Difference) -> str:
     if found.low > 0:
         return f"fair CRPS worse than {baseline} by {found.percent:.1f} % {interval}"
     return f"fair CRPS not certainly different from {baseline}: {found.percent:+.1f} % {interval}"
-
-
-def _open(path: Path) -> xr.Dataset:
-    if not path.exists():
-        raise DataError(Problem(12, str(path), "no such file or store", "check the path"))
-    try:
-        if path.is_dir():
-            return xr.open_zarr(path)
-        return xr.open_dataset(path, engine="netcdf4", chunks={})
-    except (OSError, ValueError, KeyError) as error:
-        what = f"cannot be opened ({error})"
-        raise DataError(Problem(8, str(path), what, "give a zarr store or a CF netCDF file")) from error
 
 
 def _origin(path: Path, ensemble: xr.Dataset) -> tuple[Recipe, str]:

@@ -40,9 +40,17 @@ def test_absent_misshapen_textual_and_foreign_units_are_told():
     assert "'K'" in problem.what
 
 
+def test_another_spelling_of_the_units_is_the_same():
+    coarse = predictors()
+    for spelling in ("mm/h", "mm h-1", "mm hr-1"):
+        coarse["tas"].attrs["units"] = spelling
+        assert inputs.variable_problems(coarse, "tas", {"units": "mm h-1"}, "a.nc") == []
+
+
 @pytest.mark.parametrize(
     ("spoil", "code"),
     [
+        (lambda coarse: coarse.assign_coords(time=np.array(["one", "two", "three", "four"], dtype=object)), 26),
         (lambda coarse: coarse.drop_vars("time"), 23),
         (lambda coarse: coarse.assign_coords(time=np.arange(4.0)), 26),
         (lambda coarse: coarse.assign_coords(time=coarse["time"].where(coarse["time"] > coarse["time"][0])), 26),
@@ -71,3 +79,8 @@ def test_the_hash_tells_values_apart_and_not_blocks():
     one = inputs.check_ranges(predictors(280.0), {"tas": WANTED}, "a.nc", block=4)
     assert one == inputs.check_ranges(predictors(280.0), {"tas": WANTED}, "a.nc", block=1)
     assert one != inputs.check_ranges(predictors(281.0), {"tas": WANTED}, "a.nc")
+
+
+def test_a_bound_that_float32_cannot_hold_is_met_by_its_neighbour():
+    coarse = predictors(np.float32(0.1))
+    inputs.check_ranges(coarse, {"tas": {"valid_min": 0.0, "valid_max": 0.1}}, "a.nc")

@@ -1,16 +1,13 @@
-"""Blocks of fine cells: means by hand, conservation to rounding, refusals."""
+"""Blocks of fine cells: means by hand, refusals."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 import xarray as xr
-from hypothesis import given
-from hypothesis import strategies as st
-from hypothesis.extra.numpy import arrays
 
 from climdiff.errors import DataError
-from climdiff.grids.blocks import Blocks, blocks_of, conserve, shift
+from climdiff.grids.blocks import Blocks, blocks_of
 from climdiff.grids.grid import Grid
 
 
@@ -39,41 +36,17 @@ def test_spread_is_undone_by_the_mean():
     np.testing.assert_array_equal(PLAIN.mean(PLAIN.spread(values)), values)
 
 
-@given(
-    arrays(np.float32, (4, 6), elements=st.floats(0, 100, width=32)),
-    arrays(np.float32, (2, 2), elements=st.floats(0, 50, width=32)),
-)
-def test_fault_080_block_means_are_those_asked_for(fields, means):
-    found = conserve(fields, means, PLAIN, largest=1e6)
-    np.testing.assert_allclose(PLAIN.mean(found), means, rtol=1e-6, atol=1e-12)
-    assert (found >= 0).all()
+def test_cells_are_those_of_each_block_and_come_back():
+    fields = np.arange(48.0).reshape(2, 4, 6)
+    cells = PLAIN.cells(fields)
+    assert cells.shape == (2, 2, 2, 6)
+    assert cells[0, 1, 0].tolist() == [12, 13, 14, 18, 19, 20]
+    np.testing.assert_array_equal(PLAIN.joined(cells), fields)
 
 
-def test_dry_cells_stay_dry_and_empty_blocks_become_even():
-    fields = np.zeros((4, 6))
-    fields[0, 0] = 2.0
-    found = conserve(fields, np.array([[1.0, 0.5], [0.0, 0.0]]), PLAIN, largest=1e6)
-    assert found[0, 0] == pytest.approx(6.0)
-    assert (found[:2, :3].ravel()[1:] == 0).all()
-    assert (found[:2, 3:] == 0.5).all()
-    assert (found[2:] == 0).all()
-
-
-def test_what_the_bound_cuts_off_goes_to_the_rest_of_the_block():
-    fields = np.array([[8.0, 1.0, 1.0], [0.0, 1.0, 1.0]])
-    blocks = Blocks((2, 3), np.ones((2, 3)), (False, False))
-    found = conserve(fields, np.array([[4.0]]), blocks, largest=9.0, n_rounds=60)
-    assert found.max() <= 9.0
-    assert blocks.mean(found)[0, 0] == pytest.approx(4.0, rel=1e-6)
-    assert found[1, 0] == 0.0
-
-
-def test_shifted_fields_keep_their_pattern():
-    fields = np.random.default_rng(0).normal(size=(4, 6))
-    means = np.array([[1.0, -2.0], [0.0, 5.0]])
-    found = shift(fields, means, PLAIN)
-    np.testing.assert_allclose(PLAIN.mean(found), means, atol=1e-12)
-    np.testing.assert_allclose((found - fields)[:2, :3].std(), 0, atol=1e-12)
+def test_plain_blocks_weigh_all_cells_the_same():
+    blocks = Blocks((2, 1), np.array([[3.0], [1.0]]), (False, False))
+    assert blocks.plain().mean(np.array([[1.0], [5.0]])).tolist() == [[3.0]]
 
 
 def test_a_whole_refinement_is_recognized_in_either_direction():
@@ -87,3 +60,14 @@ def test_a_whole_refinement_is_recognized_in_either_direction():
 def test_fault_020_grids_that_are_no_blocks_are_refused(fine):
     with pytest.raises(DataError, match=r"CD-020 .*are no blocks of .*Fix: set sample\.conserve to false"):
         blocks_of(grid(2, 3, 16.0), fine)
+
+
+def test_coordinates_in_float32_are_blocks_as_far_as_their_digits_say():
+    fine, coarse = grid(80, 80, 0.01, start=100.0), grid(10, 10, 0.08, start=100.0)
+    rounded = Grid.from_dataset(
+        xr.Dataset(
+            {"pr": (("y", "x"), np.zeros(fine.shape))},
+            {dim: (dim, fine.y.astype(np.float32), {"units": "km"}) for dim in ("y", "x")},
+        )
+    )
+    assert blocks_of(coarse, rounded).factor == (8, 8)

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from climdiff.errors import Problem, SecurityError
-from climdiff.recipe.load import load
+from climdiff.errors import Problem, RecipeError, SecurityError
+from climdiff.recipe.load import changed, load
 
 Spoil = Callable[..., list[Problem]]
 
@@ -78,3 +78,14 @@ def test_what_could_do_harm_is_refused_on_the_command_line_too(value: str, code:
     with pytest.raises(SecurityError, match=f"CD-0{code} command line: seed") as caught:
         load(path, [f"seed={value}"])
     assert caught.value.exit_code == 5
+
+
+def test_a_trained_recipe_changes_in_the_sections_named_only(path: Path) -> None:
+    recipe = load(path)
+    later = changed(recipe, ["sample.steps=7", "generate.members=3"], ("sample", "generate"))
+    assert (later.sample.steps, later.generate.members) == (7, 3)
+    assert later.train == recipe.train
+    with pytest.raises(RecipeError) as error:
+        changed(recipe, ["train.steps=7", "sample.stepz=7", "sample.steps=0"], ("sample", "generate"))
+    assert [problem.code for problem in error.value.problems] == [37, 37, 37]
+    assert "change keys of sample and generate only" in str(error.value)

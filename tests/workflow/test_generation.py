@@ -9,9 +9,11 @@ import pytest
 import xarray as xr
 
 import climdiff
-from climdiff import build
+from climdiff import build, bundle
 from climdiff.errors import DataError, MismatchError
+from climdiff.recipe.load import load
 from climdiff.workflow.generation import generate
+from climdiff.workflow.training import train
 
 
 @pytest.fixture(scope="module")
@@ -84,3 +86,17 @@ def test_fault_044_other_predictors_do_not_go_into_the_same_store(model, minute_
     generate(model, tmp_path / "own.zarr", predictors=tmp_path / "coarse.nc", members=2)
     with pytest.raises(MismatchError, match=r"CD-044 .*predictors_hash"):
         generate(model, tmp_path / "own.zarr", predictors=tmp_path / "changed.nc", members=2)
+
+
+def test_own_predictors_on_a_rotated_grid_are_taken(real_data, monkeypatch, tmp_path):
+    monkeypatch.setenv("CLIMDIFF_DATA", str(real_data))
+    short = ["train.steps=2", "train.validate_every=2", "train.validation_times=2", "train.validation_members=2"]
+    recipe = load("recipes/iberia.yaml", [*short, "model.size=tiny", "train.batch_size=2"])
+    train(recipe, tmp_path / "run")
+    future = real_data / "iberia_racmo_eur44" / "coarse_rcp85_2081-2100.nc"
+    with xr.open_dataset(future) as opened:
+        opened.isel(time=slice(0, 2)).to_netcdf(tmp_path / "future.nc")
+    generate(bundle.load(tmp_path / "run"), tmp_path / "e.zarr", members=2, predictors=tmp_path / "future.nc")
+    with xr.open_zarr(tmp_path / "e.zarr") as ensemble:
+        assert ensemble["tas"].shape == (2, 2, 28, 28)
+        assert bool(np.isfinite(ensemble["tas"]).all())

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import shutil
 
 import pytest
 
-from climdiff.errors import MismatchError, RetryError
+from climdiff import build
+from climdiff.errors import DataError, MismatchError, RetryError
 from climdiff.recipe.load import load
 from climdiff.training.checkpoint import sha256
 from climdiff.training.log import read
@@ -74,3 +77,32 @@ def test_two_trainings_do_not_share_a_folder(minute_recipe, tmp_path):
                 train(minute_recipe, tmp_path)
 
     train(minute_recipe, tmp_path, on_step=another)
+
+
+def test_a_training_that_ended_meanwhile_is_not_written_over(trained, minute_recipe, tmp_path, monkeypatch):
+    folder = tmp_path / "run"
+    real = build.encoder
+
+    def slow(recipe, pairs):
+        shutil.copytree(trained, folder)
+        return real(recipe, pairs)
+
+    monkeypatch.setattr(build, "encoder", slow)
+    with pytest.raises(MismatchError, match=r"CD-044 .*holds a training that reached step 6"):
+        train(minute_recipe, folder)
+
+
+def test_a_file_system_without_locks_trains_with_a_warning(minute_recipe, tmp_path, monkeypatch, caplog):
+    def refused(stream, kind):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", refused)
+    train(minute_recipe, tmp_path)
+    assert "cannot be locked (No locks available)" in caplog.text
+
+
+def test_fault_020_conserving_what_is_no_block_mean_is_refused_before_training(minute_recipe, tmp_path):
+    asked = minute_recipe.model_copy(update={"sample": minute_recipe.sample.model_copy(update={"conserve": True})})
+    with pytest.raises(DataError, match=r"CD-020 .*coarse 'pr' is no block mean"):
+        train(asked, tmp_path)
+    assert not list(tmp_path.iterdir())
