@@ -7,11 +7,13 @@ import itertools
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from difflib import get_close_matches
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 import xarray as xr
+from torch import Tensor
 
 from climdiff.catalog.entries import open_part
 from climdiff.catalog.synthetic import World
@@ -20,7 +22,7 @@ from climdiff.data.encoder import Encoder, fit_encoder
 from climdiff.data.missing import apply_missing_policy
 from climdiff.data.pairs import Pairs, align
 from climdiff.data.split import split_periods
-from climdiff.diffusion import schedules
+from climdiff.diffusion import levels, schedules
 from climdiff.diffusion.denoiser import Denoiser
 from climdiff.diffusion.process import Chain
 from climdiff.downscalers.analogs import Analogs
@@ -33,8 +35,12 @@ from climdiff.errors import DataError, Problem, RecipeError
 from climdiff.grids.blocks import blocks_of
 from climdiff.grids.grid import Grid
 from climdiff.networks.unet import Architecture, UNet, architecture
-from climdiff.recipe.schema import Recipe
+from climdiff.recipe.sampling import n_levels
+from climdiff.recipe.schema import Recipe, Sample
 from climdiff.recipe.steps import Step
+from climdiff.samplers import ancestral, dpm_solver, heun
+from climdiff.samplers.ancestral import Sampler
+from climdiff.samplers.angular import angular
 from climdiff.training.loop import Settings
 from climdiff.transforms.pipeline import Pipeline, Transform
 from climdiff.transforms.precipitation import CubeRoot, Log1p, SquareRoot, WetDay
@@ -213,11 +219,19 @@ def limits(
 
 def chain(recipe: Recipe) -> Chain:
     """Return the process of the recipe."""
+    n_steps = recipe.diffusion.n_steps
     match recipe.diffusion.schedule:
         case "linear":
-            return schedules.linear(recipe.diffusion.n_steps)
+            found = schedules.linear(n_steps)
         case "cosine":
-            return schedules.cosine(recipe.diffusion.n_steps)
+            found = schedules.cosine(n_steps)
+        case "sigmoid":
+            found = schedules.sigmoid(n_steps)
+        case "edm":
+            found = schedules.edm(n_steps)
+        case "log_linear":
+            found = schedules.log_linear(n_steps)
+    return schedules.zero_terminal(found) if recipe.diffusion.zero_terminal else found
 
 
 def denoiser(recipe: Recipe, n_condition: int, n_target: int) -> Denoiser:
@@ -244,11 +258,54 @@ def settings(recipe: Recipe) -> Settings:
     return Settings(**{name: getattr(train, name) for name in names}, seed=recipe.seed)
 
 
-def sampling(recipe: Recipe, limits: Limits) -> Sampling:
+def sampling(recipe: Recipe, chain: Chain, limits: Limits) -> Sampling:
     """Return how members are drawn."""
-    names = ("sampler", "steps", "eta", "guidance", "sigma_max", "sigma_min")
-    chosen = {name: getattr(recipe.sample, name) for name in names}
-    return Sampling(**chosen, limits=limits, micro_batch=recipe.generate.micro_batch)
+    sample = recipe.sample
+    return Sampling(
+        sampler(sample),
+        noise_levels(sample, chain),
+        guidance=sample.guidance,
+        guidance_interval=sample.guidance_interval,
+        limits=limits,
+        micro_batch=recipe.generate.micro_batch,
+    )
+
+
+def sampler(sample: Sample) -> Sampler:
+    """Return the sampler of a recipe, its options bound."""
+    match sample.sampler:
+        case "ddpm":
+            return partial(ancestral.ddpm, variance=sample.variance)
+        case "ddim":
+            return partial(ancestral.ddim, eta=sample.eta)
+        case "euler":
+            return partial(heun.euler, churn=heun.Churn(sample.churn))
+        case "heun":
+            return partial(heun.heun, churn=heun.Churn(sample.churn))
+        case "dpmpp_2m":
+            return dpm_solver.dpmpp_2m
+        case "dpmpp_2s":
+            return dpm_solver.dpmpp_2s
+        case "dpmpp_sde_2m":
+            return dpm_solver.dpmpp_sde_2m
+        case "angular":
+            return angular
+
+
+def noise_levels(sample: Sample, chain: Chain) -> Tensor:
+    """Return the noise levels that the sampler of a recipe visits, down to 0."""
+    steps = n_levels(sample.sampler, sample.steps)
+    match sample.levels or {"ddpm": "trailing", "angular": "angle"}.get(sample.sampler, "karras"):
+        case "karras":
+            return levels.karras(chain, steps, smallest=sample.sigma_min, largest=sample.sigma_max)
+        case "angle":
+            return levels.angle(chain, steps, smallest=sample.sigma_min, largest=sample.sigma_max)
+        case "trailing":
+            return levels.trailing(chain, steps)
+        case "uniform":
+            return levels.uniform(chain, steps)
+        case given:
+            return torch.tensor([*given, 0.0], dtype=torch.float64)
 
 
 def shared(recipe: Recipe) -> tuple[str, ...]:

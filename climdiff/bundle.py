@@ -9,7 +9,6 @@ Source data may be gone: predictors are all a bundle needs.
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import json
 import shutil
@@ -105,7 +104,12 @@ class Model:
 
     def provenance(self, seed: int) -> dict[str, Any]:
         """Return all that makes the values of a member, in plain types."""
-        sampling = dataclasses.asdict(self.downscaler.sampling)
+        sample = self.recipe.sample.model_dump(mode="json")
+        facts = {
+            **sample,
+            "limits": self.downscaler.sampling.limits,
+            "micro_batch": self.downscaler.sampling.micro_batch,
+        }
         return {
             "version": climdiff.__version__,
             "name": self.recipe.name,
@@ -113,8 +117,10 @@ class Model:
             "bundle_hash": self.hash,
             "precision": str(self.downscaler.dtype).removeprefix("torch."),
             "seed": seed,
-            "conserve": self.recipe.sample.conserve,
-            **{key: json.dumps(value) if isinstance(value, dict) else value for key, value in sampling.items()},
+            **{
+                key: value if isinstance(value, str | int | float) else json.dumps(value)
+                for key, value in facts.items()
+            },
         }
 
     def accept(self, coarse: xr.Dataset, where: str = "predictors") -> xr.Dataset:
@@ -215,7 +221,7 @@ def load(path: str | Path, recipe: Recipe | None = None) -> Model:
     _check_weights(folder, weights, denoiser.state_dict())
     denoiser.load_state_dict(weights)
     limits = build.limits(about.ranges, about.targets, recipe.sample.largest)
-    sampling = build.sampling(recipe, limits)
+    sampling = build.sampling(recipe, denoiser.chain, limits)
     denoiser.to(device())
     dtype = compute_dtype(about.dtype, device())
     grid = Grid.from_dataset(states["coarse_grid"], str(folder / "coarse_grid.nc"))

@@ -115,7 +115,7 @@ def test_fault_055_a_newer_format_is_refused(copy):
 
 def test_a_later_recipe_changes_how_members_are_drawn(trained, minute_recipe):
     later = minute_recipe.model_copy(update={"sample": minute_recipe.sample.model_copy(update={"steps": 1})})
-    assert len(climdiff.bundle.load(trained, later).downscaler.sigmas) == 2
+    assert len(climdiff.bundle.load(trained, later).downscaler.sampling.sigmas) == 2
 
 
 def test_the_order_of_dimensions_changes_nothing(model, coarse):

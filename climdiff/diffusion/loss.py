@@ -4,11 +4,15 @@ With t ~ Uniform{1..T} and eps ~ N(0, I), the lecture minimises || f(z_t, y, t) 
 t. In terms of the clean field this weights || D - x ||^2 by 1 / sigma^2: errors at high noise hardly count, though
 the first steps of a sampler decide the large scales there. `weights` gives the factor on the squared error in eps:
 
-| weighting | factor on ||f - eps||^2       | on ||D - x||^2                                               |
-| --------- | ----------------------------- | ------------------------------------------------------------ |
-| uniform   | 1 (Algorithm 18.1)            | 1 / sigma^2, the signal-to-noise ratio                       |
-| bounded   | 1 + sigma^2                   | 1 + 1 / sigma^2 (Salimans & Ho, 2022: 'SNR + 1')             |
-| min_snr   | min(1, 5 sigma^2)             | min(SNR, 5) (Hang et al., 2023)                              |
+| weighting | factor on ||f - eps||^2     | on ||D - x||^2                                                |
+| --------- | --------------------------- | ------------------------------------------------------------- |
+| uniform   | 1 (Algorithm 18.1)          | 1 / sigma^2, the signal-to-noise ratio                        |
+| bounded   | 1 + sigma^2                 | 1 + 1 / sigma^2 (Salimans & Ho, 2022: 'SNR + 1')              |
+| min_snr   | min(1, 5 sigma^2)           | min(SNR, 5) (Hang et al., 2023)                               |
+| clean     | sigma^2                     | 1 (Ho et al., 2020, in terms of x)                            |
+| edm       | 1 + sigma^2                 | 1 + 1 / sigma^2, log sigma ~ N(-1.2, 1.2^2) (Karras et al., 2022) |
+
+All but `edm` draw t uniformly; `edm` draws noise levels where it holds most to be learned.
 """
 
 from __future__ import annotations
@@ -19,9 +23,12 @@ import torch
 from torch import Tensor
 
 from climdiff.diffusion.denoiser import Denoiser
-from climdiff.diffusion.schedules import sigma_of_time
+from climdiff.diffusion.process import Chain
+from climdiff.diffusion.schedules import sigma_of_time, time_of_sigma
 
-Weighting = Literal["uniform", "bounded", "min_snr"]
+Weighting = Literal["uniform", "bounded", "min_snr", "clean", "edm"]
+EDM_MEAN, EDM_STD = -1.2, 1.2
+"""Of log sigma in training (Karras et al., 2022, table 1)."""
 
 
 class Draw(NamedTuple):
@@ -32,16 +39,19 @@ class Draw(NamedTuple):
     keep: Tensor
 
 
-def draw(x: Tensor, n_steps: int, condition_dropout: float, generator: torch.Generator) -> Draw:
+def draw(x: Tensor, chain: Chain, weighting: Weighting, condition_dropout: float, generator: torch.Generator) -> Draw:
     """Return t, eps and the condition dropout of one batch `x` (batch, channel, y, x).
 
-    The t of a batch are stratified over 1..T: element i has its t in the i-th of `batch` equal parts, so a batch as a
-    whole is uniform and the loss varies less (Kingma et al., 2021, appendix I.1). It rests on the samples of a batch
-    being in random order.
+    The t of a batch are stratified: element i has its t in the i-th of `batch` equally likely parts, so a batch as a
+    whole is spread evenly and the loss varies less (Kingma et al., 2021, appendix I.1). It rests on the samples of a
+    batch being in random order.
     """
     batch = len(x)
     part = (torch.arange(batch) + torch.rand(batch, generator=generator, dtype=torch.float64)) / batch
-    t = (part * n_steps).floor().clamp(max=n_steps - 1) + 1
+    if weighting == "edm":
+        t = time_of_sigma(chain, (EDM_MEAN + EDM_STD * torch.special.ndtri(part)).exp())
+    else:
+        t = (part * chain.n_steps).floor().clamp(max=chain.n_steps - 1) + 1
     eps = torch.randn(x.shape, generator=generator)
     keep = (torch.rand(batch, generator=generator) >= condition_dropout).float()
     return Draw(t, eps, keep)
@@ -52,10 +62,12 @@ def weights(weighting: Weighting, sigma: Tensor) -> Tensor:
     match weighting:
         case "uniform":
             return torch.ones_like(sigma)
-        case "bounded":
+        case "bounded" | "edm":
             return 1 + sigma**2
         case "min_snr":
             return (5 * sigma**2).clamp(max=1)
+        case "clean":
+            return sigma**2
 
 
 def epsilon_loss(denoiser: Denoiser, x: Tensor, condition: Tensor, drawn: Draw, weighting: Weighting) -> Tensor:

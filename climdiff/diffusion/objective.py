@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import NamedTuple, Protocol
 
 import torch
@@ -9,7 +10,11 @@ from torch import Tensor
 
 from climdiff.diffusion.denoiser import Denoiser
 from climdiff.diffusion.loss import Weighting, draw, epsilon_loss
+from climdiff.diffusion.schedules import sigma_of_time
 from climdiff.networks.precision import autocast
+
+BANDS = (0.1, 1.0, 10.0)
+"""Noise levels between the bands that the training loss is reported for."""
 
 
 class Labelled(Protocol):
@@ -34,12 +39,24 @@ class Objective(NamedTuple):
     condition_dropout: float
     dtype: torch.dtype
 
-    def loss(self, batch: Labelled, generator: torch.Generator) -> Tensor:
-        """Return the mean loss of a batch; t, eps and the condition dropout come from `generator` (on the CPU)."""
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """Names of the bands of noise levels that losses are told apart by."""
+        edges = [f"{edge:g}" for edge in BANDS]
+        inner = [f"sigma_{low}_to_{high}" for low, high in pairwise(edges)]
+        return (f"sigma_below_{edges[0]}", *inner, f"sigma_above_{edges[-1]}")
+
+    def losses(self, batch: Labelled, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Return the loss of each sample (batch,) and the number of its group (batch,).
+
+        t, eps and the condition dropout come from `generator` (on the CPU).
+        """
         device = next(self.network.parameters()).device
         layout = torch.channels_last
         x = batch.target.to(device, memory_format=layout)
         condition = batch.condition.to(device, memory_format=layout)
-        drawn = draw(batch.target, self.network.chain.n_steps, self.condition_dropout, generator)
+        chain = self.network.chain
+        drawn = draw(batch.target, chain, self.weighting, self.condition_dropout, generator)
         with autocast(self.dtype, device):
-            return epsilon_loss(self.network, x, condition, drawn, self.weighting).mean()
+            losses = epsilon_loss(self.network, x, condition, drawn, self.weighting)
+        return losses, torch.bucketize(sigma_of_time(chain, drawn.t), torch.tensor(BANDS, dtype=torch.float64))

@@ -45,6 +45,24 @@ class Chain:
         padded = torch.cat([start, beta])
         return cls(padded, torch.cumprod(1 - padded, dim=0))
 
+    @classmethod
+    def from_alpha(cls, alpha: Tensor) -> Chain:
+        """Return the chain of cumulative `alpha` (T,), falling from alpha_1 < 1 to alpha_T > 0.
+
+        Raises:
+            ValueError: if alpha does not fall, or leaves (0, 1).
+        """
+        padded = torch.cat([torch.ones(1, dtype=torch.float64), alpha.double()])
+        if not bool((padded[1:] < padded[:-1]).all()) or not padded[-1] > 0:
+            raise ValueError(f"alpha_t must fall from below 1 and stay above 0, found {alpha[0]:g} to {alpha[-1]:g}")
+        start = torch.zeros(1, dtype=torch.float64)
+        return cls(torch.cat([start, 1 - padded[1:] / padded[:-1]]), padded)
+
+    @classmethod
+    def from_sigma(cls, sigma: Tensor) -> Chain:
+        """Return the chain of rising noise levels sigma_1 .. sigma_T, (T,); as `from_alpha` with 1 / (1 + sigma^2)."""
+        return cls.from_alpha(1 / (1 + sigma.double() ** 2))
+
     @property
     def n_steps(self) -> int:
         """T, the number of noising steps."""

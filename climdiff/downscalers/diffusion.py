@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 import xarray as xr
@@ -12,33 +11,34 @@ from torch import Tensor
 
 from climdiff.data.conservation import Conservation, Projection
 from climdiff.data.encoder import Encoder
-from climdiff.diffusion import schedules
 from climdiff.diffusion.denoiser import Denoiser
 from climdiff.diffusion.guidance import classifier_free, projected, thresholded
 from climdiff.downscalers.contract import realization_coordinate
 from climdiff.grids.grid import Grid
 from climdiff.grids.regrid import Method, regrid
 from climdiff.networks.precision import autocast
-from climdiff.samplers.ancestral import NoiseSource, ddim, ddpm
-from climdiff.samplers.dpm_solver import dpmpp_2m
+from climdiff.samplers.ancestral import NoiseSource, Sampler
 from climdiff.samplers.noise import Noise, time_keys
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Sampling:
     """How a member is drawn.
 
-    `sigma_max` and `sigma_min` are the ends of the Karras-spaced noise levels (`ddpm` walks the chain's own).
-    `limits` are physical bounds by variable, kept at every step; `micro_batch` is the number of fields in one network
-    evaluation, always filled up, because a convolution may round differently for another batch size.
+    Attributes:
+        sampler: From noise to data, its options bound.
+        sigmas: The noise levels it visits, (levels + 1,), down to 0.
+        guidance: Weight of the condition.
+        guidance_interval: Lowest and highest noise level at which guidance acts; None is all.
+        limits: Lowest and highest physical value by variable, kept at every step.
+        micro_batch: Fields in one network evaluation; always filled up, because a convolution may round differently for
+            another batch size.
     """
 
-    sampler: Literal["ddpm", "ddim", "dpmpp_2m"] = "dpmpp_2m"
-    steps: int = 10
-    eta: float = 0.0
+    sampler: Sampler
+    sigmas: Tensor
     guidance: float = 1.0
-    sigma_max: float = 80.0
-    sigma_min: float = 0.01
+    guidance_interval: tuple[float, float] | None = None
     limits: Mapping[str, tuple[float, float]] | None = None
     micro_batch: int = 32
 
@@ -65,7 +65,6 @@ class DiffusionDownscaler:
         self.method: Method = method
         self.sampling = sampling
         self.dtype = dtype
-        self.sigmas = noise_levels(denoiser, sampling)
         self.conservation = conservation
 
     def downscale(self, coarse: xr.Dataset, members: Sequence[int], seed: int) -> xr.Dataset:
@@ -118,29 +117,18 @@ class DiffusionDownscaler:
         device = next(self.denoiser.parameters()).device
         condition = condition.to(device, memory_format=torch.channels_last)
         denoise = classifier_free(
-            self.denoiser.bind(condition), self.denoiser.unconditional(condition), self.sampling.guidance
+            self.denoiser.bind(condition),
+            self.denoiser.unconditional(condition),
+            self.sampling.guidance,
+            self.sampling.guidance_interval,
         )
         denoise = thresholded(denoise, low.to(device), high.to(device))
         if project is not None:
             denoise = projected(denoise, project)
-        x = (float(self.sigmas[0]) * noise(0)).to(device, memory_format=torch.channels_last)
+        sigmas = self.sampling.sigmas
+        x = (float(sigmas[0]) * noise(0)).to(device, memory_format=torch.channels_last)
         with autocast(self.dtype, device):
-            match self.sampling.sampler:
-                case "ddpm":
-                    x0 = ddpm(denoise, x, self.sigmas, noise)
-                case "ddim":
-                    x0 = ddim(denoise, x, self.sigmas, noise, self.sampling.eta)
-                case "dpmpp_2m":
-                    x0 = dpmpp_2m(denoise, x, self.sigmas, noise)
-        return x0.float().cpu()
-
-
-def noise_levels(denoiser: Denoiser, sampling: Sampling) -> Tensor:
-    """Return the noise levels a sampler visits: the chain's own for DDPM over all T steps, else Karras spacing."""
-    chain = denoiser.chain
-    if sampling.sampler == "ddpm":
-        return schedules.trailing(chain, sampling.steps)
-    return schedules.karras(chain, sampling.steps, smallest=sampling.sigma_min, largest=sampling.sigma_max)
+            return self.sampling.sampler(denoise, x, sigmas, noise).float().cpu()
 
 
 def _batches(pairs: list[tuple[int, int]], size: int) -> Iterator[tuple[list[int], list[int], list[tuple[int, int]]]]:

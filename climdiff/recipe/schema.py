@@ -21,7 +21,7 @@ from pydantic import (
     model_validator,
 )
 
-from climdiff.recipe import consistency, names
+from climdiff.recipe import consistency, names, sampling
 from climdiff.recipe.findings import Finding, refuse
 from climdiff.recipe.steps import Step
 
@@ -84,6 +84,8 @@ Selection = Annotated[
 ]
 Variables = Annotated[tuple[Variable, ...], Field(min_length=1, max_length=256), AfterValidator(_unique)]
 StepsByVariable = Annotated[Mapping[Variable, tuple[Step, ...]], Field(max_length=256)]
+Sampler = Literal["ddpm", "ddim", "euler", "heun", "dpmpp_2m", "dpmpp_2s", "dpmpp_sde_2m", "angular"]
+Levels = Annotated[tuple[Annotated[float, Field(gt=0.0, le=100_000.0)], ...], Field(min_length=1, max_length=10_000)]
 Baseline = Literal["bilinear", "climatology", "analogs", "oracle"]
 HARMLESS: dict[str, Any] = {"harmless": True}
 
@@ -168,12 +170,15 @@ class Model(Section):
 class Diffusion(Section):
     """The noising chain and what the network estimates."""
 
-    schedule: Literal["linear", "cosine"] = Field(default="cosine", description="How noise grows along the chain.")
+    schedule: Literal["linear", "cosine", "sigmoid", "edm", "log_linear"] = Field(
+        default="cosine", description="How noise grows along the chain."
+    )
+    zero_terminal: bool = Field(default=False, description="Rescale the chain so that no signal is left at its end.")
     n_steps: Annotated[int, Field(ge=2, le=100_000)] = Field(default=1000, description="Length T of the chain.")
-    prediction: Literal["epsilon", "epsilon_plain", "v", "x0"] = Field(
+    prediction: Literal["epsilon", "epsilon_plain", "v", "x0", "edm"] = Field(
         default="epsilon", description="What the network estimates; epsilon_plain is without the skip."
     )
-    weighting: Literal["bounded", "uniform", "min_snr"] = Field(
+    weighting: Literal["bounded", "uniform", "min_snr", "clean", "edm"] = Field(
         default="bounded", description="Weight of noise levels in the loss."
     )
 
@@ -217,17 +222,28 @@ class Train(Section):
 class Sample(Section):
     """The way from noise to a member."""
 
-    sampler: Literal["ddpm", "ddim", "dpmpp_2m"] = Field(default="dpmpp_2m", description="The sampler.")
+    sampler: Sampler = Field(default="dpmpp_2m", description="The sampler.")
     steps: Annotated[int, Field(ge=1, le=100_000)] = Field(default=10, description="Evaluations of the network.")
-    eta: Annotated[float, Field(ge=0.0, le=1.0)] = Field(default=0.0, description="Share of fresh noise (ddim only).")
-    guidance: Annotated[float, Field(ge=0.0, le=50.0)] = Field(
-        default=1.0, description="Weight of the condition; 1: as is."
+    levels: Literal["karras", "trailing", "uniform", "angle"] | Levels | None = Field(
+        default=None,
+        description="Spacing of noise levels, or the levels; null: trailing for ddpm, angle for angular, else karras.",
     )
     sigma_max: Annotated[float, Field(gt=0.0, le=100_000.0)] = Field(
-        default=80.0, description="Highest noise level (dpmpp_2m, ddim)."
+        default=80.0, description="Highest noise level (karras, angle)."
     )
     sigma_min: Annotated[float, Field(gt=0.0, le=100.0)] = Field(
-        default=0.01, description="Lowest noise level before 0 (dpmpp_2m, ddim)."
+        default=0.01, description="Lowest noise level before 0 (karras, angle)."
+    )
+    eta: Annotated[float, Field(ge=0.0, le=1.0)] = Field(default=0.0, description="Share of fresh noise (ddim).")
+    variance: Literal["posterior", "beta"] = Field(default="posterior", description="Variance of a step (ddpm).")
+    churn: Annotated[float, Field(ge=0.0, le=1000.0)] = Field(
+        default=0.0, description="Noise stirred in before the steps (euler, heun)."
+    )
+    guidance: Annotated[float, Field(ge=0.0, le=50.0)] = Field(
+        default=1.0, description="Weight of the condition; 1: as is, 0: without it."
+    )
+    guidance_interval: Annotated[tuple[float, float], Field()] | None = Field(
+        default=None, description="Lowest and highest noise level at which guidance acts; null: all."
     )
     largest: Annotated[float, Field(ge=1.0, le=1000.0)] = Field(
         default=1.25, description="Upper physical bound, as a multiple of the largest training value."
@@ -237,17 +253,12 @@ class Sample(Section):
     )
 
     @model_validator(mode="after")
-    def _levels_go_down(self) -> Sample:
-        if self.sigma_min >= self.sigma_max:
-            what = f"sigma_min {self.sigma_min:g} is not below sigma_max {self.sigma_max:g}"
-            raise refuse(Finding(what, "lower sigma_min or raise sigma_max", ("sigma_min",)))
-        return self
-
-    @model_validator(mode="after")
-    def _eta_means_something(self) -> Sample:
-        if self.eta != 0.0 and self.sampler != "ddim":
-            what = f"eta {self.eta:g} means nothing to sampler {self.sampler}"
-            raise refuse(Finding(what, "remove eta, or set sample.sampler to ddim", ("eta",)))
+    def _fits_together(self) -> Sample:
+        findings = sampling.misplaced(self.sampler, self.model_fields_set, self.eta, self.variance, self.churn)
+        findings += sampling.crossed(self.sigma_min, self.sigma_max, self.guidance_interval, self.guidance)
+        findings += sampling.unfit(self.sampler, self.levels, self.steps)
+        if findings:
+            raise refuse(*findings)
         return self
 
 

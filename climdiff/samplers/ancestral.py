@@ -7,6 +7,7 @@ x' = z_t / sqrt(alpha_t); a sampler starts from x' = sigma_T * z_T and walks dow
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Literal
 
 from torch import Tensor
 
@@ -36,9 +37,31 @@ def ddim(denoise: Denoise, x: Tensor, sigmas: Tensor, noise: NoiseSource, eta: f
     return x
 
 
-def ddpm(denoise: Denoise, x: Tensor, sigmas: Tensor, noise: NoiseSource) -> Tensor:
-    """Return x0 by ancestral sampling with the posterior's variance (Ho et al., 2020, Algorithm 2): `ddim(eta=1)`."""
-    return ddim(denoise, x, sigmas, noise, eta=1.0)
+def ddpm(
+    denoise: Denoise,
+    x: Tensor,
+    sigmas: Tensor,
+    noise: NoiseSource,
+    variance: Literal["posterior", "beta"] = "posterior",
+) -> Tensor:
+    """Return x0 by ancestral sampling (Ho et al., 2020, Algorithm 2).
+
+    A step has the mean of q(z_{t-1} | z_t, x0). Its variance is that of the posterior, as for a point x
+    (`ddim(eta=1)`), or beta_t, as for standard normal x and as Algorithm 18.2 of Prince (2023) is printed; beta_t is
+    that of one step between the two levels, 1 - alpha_now / alpha_then.
+    """
+    if variance == "posterior":
+        return ddim(denoise, x, sigmas, noise, eta=1.0)
+    for step in range(len(sigmas) - 1):
+        now, then = float(sigmas[step]), float(sigmas[step + 1])
+        x0 = denoise(x, sigmas[step].expand(len(x)))
+        if then == 0:
+            return x0
+        shrunk = (then / now) ** 2
+        # the variance beta of z_{t-1} is beta / alpha_then in x'
+        fresh = (1 - (1 + then**2) / (1 + now**2)) * (1 + then**2)
+        x = shrunk * x + (1 - shrunk) * x0 + fresh**0.5 * noise(step + 1).to(x)
+    return x
 
 
 def algorithm_18_2(

@@ -1,4 +1,8 @@
-"""DPM-Solver++: fast multistep solvers of the probability-flow equation, on the estimate of x0."""
+"""DPM-Solver++: fast solvers of the probability-flow equation and its stochastic sibling, on the estimate of x0.
+
+In noise-level coordinates with h = log(now / then) a step is x_then = (then / now) x + (1 - then / now) d, exact when
+the estimate of x0 stays d; orders differ in what they take for d. The step to sigma = 0 is x0 itself, of first order.
+"""
 
 from __future__ import annotations
 
@@ -13,9 +17,8 @@ from climdiff.samplers.ancestral import NoiseSource
 def dpmpp_2m(denoise: Denoise, x: Tensor, sigmas: Tensor, noise: NoiseSource) -> Tensor:
     """Return x0 by DPM-Solver++(2M) (Lu et al., 2022, Algorithm 2), one evaluation a step, second order.
 
-    In noise-level coordinates with h = log(sigma_now / sigma_then): x_then = (then / now) x + (1 - then / now) d, where
-    d extrapolates the last two estimates of x0 to the middle of the step. The first step and the step to
-    sigma = 0 are of first order, as no two estimates bracket them. Deterministic given z_T: `noise` is not used.
+    d extrapolates the last two estimates of x0 to the middle of the step; the first step has only one and is of first
+    order. Deterministic given z_T: `noise` is not used.
     """
     last: Tensor | None = None
     last_step = 0.0
@@ -27,5 +30,43 @@ def dpmpp_2m(denoise: Denoise, x: Tensor, sigmas: Tensor, noise: NoiseSource) ->
         h = math.log(now / then)
         direction = x0 if last is None else x0 + h / (2 * last_step) * (x0 - last)
         x = (then / now) * x + (1 - then / now) * direction
+        last, last_step = x0, h
+    return x
+
+
+def dpmpp_2s(denoise: Denoise, x: Tensor, sigmas: Tensor, noise: NoiseSource) -> Tensor:
+    """Return x0 by DPM-Solver++(2S) (Lu et al., 2022, Algorithm 1), second order, two evaluations a step.
+
+    d is the estimate of x0 in the middle of the step, at the geometric mean of its levels (r = 1/2). N steps take
+    2 N - 1 evaluations. Deterministic given z_T: `noise` is not used.
+    """
+    for step in range(len(sigmas) - 1):
+        now, then = float(sigmas[step]), float(sigmas[step + 1])
+        x0 = denoise(x, sigmas[step].expand(len(x)))
+        if then == 0:
+            return x0
+        middle = (sigmas[step] * sigmas[step + 1]).sqrt()
+        halfway = (float(middle) / now) * x + (1 - float(middle) / now) * x0
+        x = (then / now) * x + (1 - then / now) * denoise(halfway, middle.expand(len(x)))
+    return x
+
+
+def dpmpp_sde_2m(denoise: Denoise, x: Tensor, sigmas: Tensor, noise: NoiseSource) -> Tensor:
+    """Return x0 by SDE-DPM-Solver++(2M) (Lu et al., 2022, eq. 18 and appendix A.2), one evaluation a step.
+
+    As `dpmpp_2m`, with the step of the reverse stochastic equation: twice the pull to d, and fresh noise that makes up
+    for it. With d = x0 it is `ddpm`.
+    """
+    last: Tensor | None = None
+    last_step = 0.0
+    for step in range(len(sigmas) - 1):
+        now, then = float(sigmas[step]), float(sigmas[step + 1])
+        x0 = denoise(x, sigmas[step].expand(len(x)))
+        if then == 0:
+            return x0
+        h = math.log(now / then)
+        direction = x0 if last is None else x0 + h / (2 * last_step) * (x0 - last)
+        shrunk = (then / now) ** 2
+        x = shrunk * x + (1 - shrunk) * direction + then * math.sqrt(1 - shrunk) * noise(step + 1).to(x)
         last, last_step = x0, h
     return x

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -32,8 +32,16 @@ class Objective(Protocol):
         """What is trained."""
         ...
 
-    def loss(self, batch: Any, generator: torch.Generator) -> Tensor:
-        """Return the loss of one batch; every random number comes from `generator`."""
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """Names of the groups that losses are reported for, such as bands of noise levels."""
+        ...
+
+    def losses(self, batch: Any, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Return the loss of each sample and the number of its group, (batch,) each.
+
+        Every random number comes from `generator`.
+        """
         ...
 
 
@@ -78,6 +86,14 @@ class Progress:
     validation: Mapping[str, float] | None = None
 
 
+class Losses(NamedTuple):
+    """Losses of one step: their mean, and of each sample with the number of its group."""
+
+    mean: float
+    of_sample: np.ndarray
+    group: np.ndarray
+
+
 class Run:
     """The state of one training run: network, its average, optimizer and the step they have reached."""
 
@@ -90,8 +106,8 @@ class Run:
         self.optimizer = Optimizer(self.network, settings.optimizer, settings.learning_rate, settings.weight_decay)
         self.step = 0
 
-    def advance(self, batch: Any) -> float:
-        """Do one optimizer step and return its loss.
+    def advance(self, batch: Any) -> Losses:
+        """Do one optimizer step and return its losses.
 
         Raises:
             DataError: CD-061 when the loss is not finite; weights are left as they were.
@@ -100,7 +116,8 @@ class Run:
         entropy = np.random.SeedSequence((self.settings.seed, number)).generate_state(2, np.uint64)
         torch.manual_seed(int(entropy[0]))  # dropout layers draw from the global generator
         generator = torch.Generator().manual_seed(int(entropy[1]))
-        loss = self.objective.loss(batch, generator)
+        of_sample, group = self.objective.losses(batch, generator)
+        loss = of_sample.mean()
         value = float(loss.detach())
         loss.backward()
         norm = float(nn.utils.clip_grad_norm_(self.network.parameters(), self.settings.gradient_clip))
@@ -113,7 +130,7 @@ class Run:
         self.optimizer.step(learning_rate(number, self.settings))
         self.step = number
         self.average.update(self.network, number)
-        return value
+        return Losses(value, of_sample.detach().cpu().numpy(), group.cpu().numpy())
 
     def save(self, folder: Path, score: float | None) -> None:
         """Save a checkpoint of the present step and drop those no longer needed."""
@@ -175,7 +192,7 @@ def train(
     settings, checkpoints = run.settings, folder / "checkpoints"
     folder.mkdir(parents=True, exist_ok=True)
     log = Log(folder, run.step)
-    recent: list[float] = []
+    recent: list[Losses] = []
     since = time.perf_counter()
     for batch in endless(batches, run.step):
         if run.step >= settings.steps:
@@ -188,9 +205,9 @@ def train(
             run.average.network.eval()
             numbers = dict(validate(run.average.network))
             log.write(run.step, {f"validation_{name}": value for name, value in numbers.items()})
-        on_step(Progress(run.step, float(np.mean(recent)), rate, numbers))
+        on_step(Progress(run.step, float(np.mean([losses.mean for losses in recent])), rate, numbers))
         if run.step % settings.log_every == 0 or done:
-            log.write(run.step, {"loss": float(np.mean(recent)), "samples_per_second": rate})
+            log.write(run.step, {**_summary(recent, run.objective.groups), "samples_per_second": rate})
             recent, since = [], time.perf_counter()
         if numbers is not None or run.step % settings.checkpoint_every == 0:
             run.save(checkpoints, None if numbers is None else numbers["score"])
@@ -200,6 +217,18 @@ def train(
             what = f"stopped at step {run.step} of {settings.steps}; the checkpoint is saved"
             raise RetryError(Problem(60, str(folder), what, "run the same command with --resume to go on"))
     log.close()
+
+
+def _summary(recent: Sequence[Losses], groups: Sequence[str]) -> dict[str, float]:
+    """Return `loss`, and `loss_<group>` for each group that had samples."""
+    of_sample = np.concatenate([losses.of_sample for losses in recent])
+    group = np.concatenate([losses.group for losses in recent])
+    means = {
+        f"loss_{name}": float(of_sample[group == number].mean())
+        for number, name in enumerate(groups)
+        if (group == number).any()
+    }
+    return {"loss": float(np.mean([losses.mean for losses in recent])), **means}
 
 
 def endless(batches: Batches, first_step: int) -> Iterator[Any]:

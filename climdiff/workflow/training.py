@@ -18,6 +18,7 @@ from climdiff.data.batches import Batches
 from climdiff.data.conservation import Weights, block_weights
 from climdiff.data.encoder import Encoder
 from climdiff.data.pairs import Pairs
+from climdiff.diffusion import levels
 from climdiff.diffusion.denoiser import Denoiser
 from climdiff.diffusion.objective import Objective
 from climdiff.downscalers.diffusion import DiffusionDownscaler, Sampling
@@ -26,6 +27,7 @@ from climdiff.networks.precision import compute_dtype, device
 from climdiff.recipe.fingerprint import difference, fingerprint
 from climdiff.recipe.load import parse
 from climdiff.recipe.schema import Recipe
+from climdiff.samplers.dpm_solver import dpmpp_2m
 from climdiff.training import checkpoint
 from climdiff.training.loop import Progress, Run
 from climdiff.training.loop import train as train_run
@@ -33,7 +35,8 @@ from climdiff.verification.probabilistic import crps_fair
 
 logger = logging.getLogger(__name__)
 
-LARGEST = 1.25
+LARGEST, N_LEVELS = 1.25, 10
+"""Of the validation ensemble: as the recipe's keys `sample.largest` and `sample.steps`."""
 SECTIONS = ("seed", "data", "transforms", "model", "diffusion", "train")
 """Sections of a recipe that make a training what it is."""
 
@@ -139,7 +142,8 @@ class _Validation:
         self.recipe, self.encoder, self.dtype = recipe, encoder, dtype
         self.coarse_grid, self.method = pairs.coarse_grid, pairs.method
         attributes = _attributes(pairs, encoder.targets)
-        self.sampling = Sampling(limits=build.limits(ranges, attributes, LARGEST))
+        sigmas = levels.karras(build.chain(recipe), N_LEVELS)
+        self.sampling = Sampling(dpmpp_2m, sigmas, limits=build.limits(ranges, attributes, LARGEST))
         self.coarse, self.guess, self.truth = pairs.select(index).coarse, pairs.guess(index), pairs.truth(index)
         self.condition = encoder.condition(self.guess)
         self.references = {name: self._reference(name) for name in encoder.targets}

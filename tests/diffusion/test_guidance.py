@@ -36,3 +36,16 @@ def test_thresholding_keeps_each_cell_in_its_own_limits():
 
 def test_a_projection_sees_every_estimate():
     assert projected(constant(1.5), lambda x0: 2 * x0)(X, SIGMA).unique().tolist() == [3.0]
+
+
+def test_guidance_acts_in_its_interval_only_and_costs_nothing_outside():
+    asked = []
+
+    def unconditional(x, sigma):
+        asked.append(float(sigma[0]))
+        return torch.full_like(x, 1.0)
+
+    guided = classifier_free(constant(3.0), unconditional, 2.0, interval=(0.5, 5.0))
+    values = [float(guided(X, torch.tensor([level])).mean()) for level in (0.4, 0.5, 5.0, 5.1)]
+    assert values == [3.0, 5.0, 5.0, 3.0]
+    assert asked == [0.5, 5.0]

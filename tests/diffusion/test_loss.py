@@ -34,7 +34,7 @@ class Convolution(nn.Module):
 def test_times_are_uniform_over_the_chain():
     generator = torch.Generator().manual_seed(0)
     x = torch.zeros(8, 1, 1, 1)
-    times = torch.cat([draw(x, 10, 0.0, generator).t for _ in range(2000)])
+    times = torch.cat([draw(x, schedules.linear(10), "uniform", 0.0, generator).t for _ in range(2000)])
     counts = torch.bincount(times.long(), minlength=11)
     assert counts[0] == 0
     assert ((counts[1:] - 1600).abs() < 5 * 1600**0.5).all()
@@ -42,20 +42,20 @@ def test_times_are_uniform_over_the_chain():
 
 def test_the_same_generator_state_draws_the_same():
     x = torch.zeros(4, 1, 8, 8)
-    first, second = (draw(x, 1000, 0.5, torch.Generator().manual_seed(3)) for _ in range(2))
+    first, second = (draw(x, CHAIN, "uniform", 0.5, torch.Generator().manual_seed(3)) for _ in range(2))
     assert all(torch.equal(a, b) for a, b in zip(first, second, strict=True))
 
 
 def test_condition_dropout_has_the_asked_frequency():
     generator = torch.Generator().manual_seed(1)
-    kept = torch.cat([draw(torch.zeros(100, 1, 1, 1), 10, 0.2, generator).keep for _ in range(100)])
+    kept = torch.cat([draw(torch.zeros(100, 1, 1, 1), CHAIN, "uniform", 0.2, generator).keep for _ in range(100)])
     assert float(kept.mean()) == pytest.approx(0.8, abs=5 * (0.16 / 10_000) ** 0.5)
 
 
 def test_uniform_weight_is_the_error_in_eps():
     """Algorithm 18.1: with plain epsilon and f = 0 the loss of a sample is the mean of eps squared."""
     x = torch.randn(3, 1, 8, 8, generator=torch.Generator().manual_seed(4))
-    drawn = draw(x, 1000, 0.0, torch.Generator().manual_seed(5))
+    drawn = draw(x, CHAIN, "uniform", 0.0, torch.Generator().manual_seed(5))
     denoiser = Denoiser(Zero(), CHAIN, "epsilon_plain")
     loss = epsilon_loss(denoiser, x, torch.zeros(3, 1, 8, 8), drawn, "uniform")
     torch.testing.assert_close(loss, (drawn.eps**2).mean(dim=(1, 2, 3)), rtol=1e-3, atol=1e-4)
@@ -63,7 +63,7 @@ def test_uniform_weight_is_the_error_in_eps():
 
 def test_bounded_weight_is_the_error_in_v():
     x = torch.randn(3, 1, 8, 8, generator=torch.Generator().manual_seed(4))
-    drawn = draw(x, 1000, 0.0, torch.Generator().manual_seed(5))
+    drawn = draw(x, CHAIN, "uniform", 0.0, torch.Generator().manual_seed(5))
     loss = epsilon_loss(Denoiser(Zero(), CHAIN, "epsilon"), x, torch.zeros(3, 1, 8, 8), drawn, "bounded")
     alpha = CHAIN.alpha[drawn.t.long()].float().reshape(-1, 1, 1, 1)
     v = alpha.sqrt() * drawn.eps - (1 - alpha).sqrt() * x
@@ -78,7 +78,7 @@ def test_min_snr_bounds_the_weight_on_the_clean_field():
 
 def test_missing_cells_do_not_count():
     x = torch.randn(2, 1, 8, 8, generator=torch.Generator().manual_seed(6))
-    drawn = draw(x, 1000, 0.0, torch.Generator().manual_seed(7))
+    drawn = draw(x, CHAIN, "uniform", 0.0, torch.Generator().manual_seed(7))
     denoiser = Denoiser(Zero(), CHAIN, "epsilon_plain")
     masked = x.clone()
     masked[:, :, :4] = float("nan")
@@ -88,7 +88,7 @@ def test_missing_cells_do_not_count():
 
 def test_a_sample_without_any_cell_costs_nothing():
     x = torch.full((1, 1, 4, 4), float("nan"))
-    drawn = draw(torch.zeros_like(x), 1000, 0.0, torch.Generator().manual_seed(8))
+    drawn = draw(torch.zeros_like(x), CHAIN, "uniform", 0.0, torch.Generator().manual_seed(8))
     loss = epsilon_loss(Denoiser(Zero(), CHAIN, "epsilon"), x, torch.zeros(1, 1, 4, 4), drawn, "uniform")
     assert loss.tolist() == [0.0]
 
@@ -96,7 +96,7 @@ def test_a_sample_without_any_cell_costs_nothing():
 def test_epsilon_through_a_skip_with_the_bounded_weight_trains_exactly_as_v():
     """Same loss and same gradient to the bit, so the same network at the end of any training."""
     x, condition = torch.randn(4, 1, 8, 8), torch.randn(4, 2, 8, 8)
-    drawn = draw(x, 1000, 0.1, torch.Generator().manual_seed(9))
+    drawn = draw(x, CHAIN, "uniform", 0.1, torch.Generator().manual_seed(9))
     found = []
     for prediction in ("epsilon", "v"):
         torch.manual_seed(3)
@@ -107,3 +107,19 @@ def test_epsilon_through_a_skip_with_the_bounded_weight_trains_exactly_as_v():
         found.append((loss.detach(), network.weight.grad))
     assert torch.equal(found[0][0], found[1][0])
     assert torch.equal(found[0][1], found[1][1])
+
+
+def test_edm_draws_log_normal_noise_levels_inside_the_chain():
+    generator = torch.Generator().manual_seed(0)
+    x = torch.zeros(1000, 1, 1, 1)
+    chain = schedules.edm(1000)
+    t = torch.cat([draw(x, chain, "edm", 0.0, generator).t for _ in range(20)])
+    log_sigma = schedules.sigma_of_time(chain, t).log()
+    assert float(log_sigma.mean()) == pytest.approx(-1.2, abs=0.02)
+    assert float(log_sigma.std()) == pytest.approx(1.2, rel=0.01)
+    assert float(t.min()) >= 1 and float(t.max()) <= 1000
+
+
+def test_the_clean_weight_is_the_error_in_x():
+    sigma = torch.tensor([0.01, 1.0, 50.0])
+    torch.testing.assert_close(weights("clean", sigma) / sigma**2, torch.ones(3))

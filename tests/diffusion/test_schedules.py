@@ -23,7 +23,9 @@ def test_cosine_alpha_follows_its_formula():
         assert float(chain.alpha[t]) == pytest.approx(ratio, rel=1e-9)
 
 
-@pytest.mark.parametrize("make", [schedules.linear, schedules.cosine])
+@pytest.mark.parametrize(
+    "make", [schedules.linear, schedules.cosine, schedules.sigmoid, schedules.edm, schedules.log_linear]
+)
 def test_time_and_noise_level_are_inverse(make):
     chain = make(1000)
     t = torch.linspace(1, 1000, 777, dtype=torch.float64)
@@ -42,26 +44,31 @@ def test_levels_outside_the_chain_stay_at_its_ends():
     assert times.tolist() == [1.0, 100.0]
 
 
-def test_karras_levels_follow_their_formula():
-    levels = schedules.karras(schedules.cosine(1000), 10)
-    expected = (80 ** (1 / 7) + 3 / 9 * (0.01 ** (1 / 7) - 80 ** (1 / 7))) ** 7
-    assert float(levels[3]) == pytest.approx(expected, rel=1e-9)
-    assert float(levels[0]) == pytest.approx(80.0)
-    assert float(levels[-1]) == 0.0
-    assert len(levels) == 11
+def test_sigmoid_alpha_follows_its_formula():
+    chain = schedules.sigmoid(1000)
+
+    def value(t):
+        return 1 / (1 + math.exp(-(6 * t / 1000 - 3)))
+
+    for t in (1, 250, 500, 900):
+        expected = (value(1000) - value(t)) / (value(1000) - value(0))
+        assert float(chain.alpha[t]) == pytest.approx(expected, rel=1e-9)
 
 
-@pytest.mark.parametrize("levels", [schedules.karras, schedules.trailing])
-def test_levels_go_down_from_inside_the_chain_to_zero(levels):
-    chain = schedules.cosine(1000)
-    for steps in (1, 2, 10, 200):
-        sigmas = levels(chain, steps)
-        assert len(sigmas) == steps + 1
-        assert float(sigmas[0]) <= float(chain.sigma[-1])
-        assert float(sigmas[-1]) == 0.0
-        assert bool((sigmas[1:] < sigmas[:-1]).all())
+def test_edm_and_log_linear_levels_are_even_in_their_own_scale():
+    for chain, scale in ((schedules.edm(500), lambda s: s ** (1 / 7)), (schedules.log_linear(500), torch.log)):
+        levels = chain.sigma[1:]
+        assert (float(levels[0]), float(levels[-1])) == pytest.approx((0.002, 80.0))
+        steps = scale(levels).diff()
+        torch.testing.assert_close(steps, steps.mean().expand_as(steps), rtol=1e-6, atol=0)
 
 
-def test_all_trailing_levels_are_the_whole_chain():
-    chain = schedules.linear(50)
-    torch.testing.assert_close(schedules.trailing(chain, 50), schedules.whole_chain(chain))
+def test_the_end_of_a_zero_terminal_chain_is_noise_and_its_first_step_stays():
+    for chain in (schedules.linear(1000), schedules.cosine(1000)):
+        rescaled = schedules.zero_terminal(chain)
+        assert float(rescaled.alpha[-1]) == pytest.approx(1e-8)
+        assert float(rescaled.alpha[1]) == pytest.approx(float(chain.alpha[1]), rel=1e-12)
+        # between the ends sqrt(alpha) is a linear map of what it was (Lin et al., 2024, Algorithm 1)
+        one, two = chain.alpha[1:].sqrt(), rescaled.alpha[1:].sqrt()
+        slope = (two[0] - two[-1]) / (one[0] - one[-1])
+        torch.testing.assert_close(two, two[-1] + slope * (one - one[-1]), rtol=1e-9, atol=1e-12)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -10,7 +10,9 @@ import torch
 
 import climdiff
 from climdiff import build
-from climdiff.downscalers.diffusion import DiffusionDownscaler, Sampling, noise_levels
+from climdiff.downscalers.diffusion import DiffusionDownscaler
+from climdiff.recipe.schema import Sample
+from climdiff.recipe.schema import Sampler as SamplerName
 
 
 @pytest.fixture(scope="module")
@@ -19,8 +21,10 @@ def parts(trained, minute_recipe):
     return climdiff.load(trained).downscaler, coarse
 
 
-def with_sampling(downscaler, **changes):
-    sampling = dataclasses.replace(downscaler.sampling, **changes)
+def with_sample(downscaler, recipe, largest=20.0, **changes):
+    sample = Sample(**{"sampler": "dpmpp_2m", "steps": 4, **changes})
+    changed = recipe.model_copy(update={"sample": sample})
+    sampling = build.sampling(changed, downscaler.denoiser.chain, {"pr": (0.0, largest)})
     return DiffusionDownscaler(
         downscaler.denoiser, downscaler.encoder, downscaler.coarse_grid, downscaler.method, sampling, torch.float32
     )
@@ -33,21 +37,53 @@ def test_fault_083_the_number_of_members_and_dates_does_not_matter(parts):
     np.testing.assert_array_equal(many[[3, 8]], few)
 
 
-@pytest.mark.parametrize(
-    "changes", [{"sampler": "ddpm"}, {"sampler": "ddim", "eta": 0.5}, {"sampler": "dpmpp_2m"}, {"guidance": 1.5}]
-)
-def test_every_sampler_gives_finite_fields_within_limits(parts, changes):
+@pytest.mark.parametrize("sampler", get_args(SamplerName))
+@pytest.mark.parametrize("levels", [None, "karras", "trailing", "uniform", "angle"])
+def test_every_sampler_gives_finite_fields_within_limits_on_any_levels(parts, minute_recipe, sampler, levels):
     downscaler, coarse = parts
-    drawn = with_sampling(downscaler, steps=4, limits={"pr": (0.0, 20.0)}, **changes).downscale(coarse, [0, 1], 0)["pr"]
+    drawn = with_sample(downscaler, minute_recipe, sampler=sampler, levels=levels).downscale(coarse, [0], 0)["pr"]
     assert bool(np.isfinite(drawn).all())
     assert float(drawn.min()) >= 0.0
     assert float(drawn.max()) <= 20.0 * (1 + 1e-5)
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"sampler": "ddim", "eta": 0.5},
+        {"sampler": "ddpm", "variance": "beta"},
+        {"sampler": "heun", "churn": 4.0},
+        {"guidance": 1.5},
+        {"guidance": 1.5, "guidance_interval": (0.1, 5.0)},
+        {"levels": (80.0, 9.0, 2.0, 0.5)},
+    ],
+)
+def test_every_option_changes_the_member(parts, minute_recipe, changes):
+    downscaler, coarse = parts
+    plain = {key: value for key, value in changes.items() if key == "sampler"}
+    one, other = (
+        with_sample(downscaler, minute_recipe, **given).downscale(coarse, [0], 0)["pr"].values
+        for given in (plain, changes)
+    )
+    assert np.isfinite(other).all()
+    assert np.abs(one - other).max() > 1e-3
+
+
+@pytest.mark.parametrize("sampler", get_args(SamplerName))
+def test_steps_are_evaluations_of_the_network(parts, minute_recipe, sampler):
+    downscaler, coarse = parts
+    counted = []
+    hook = downscaler.denoiser.register_forward_hook(lambda *_: counted.append(1))
+    try:
+        with_sample(downscaler, minute_recipe, sampler=sampler, steps=7).downscale(coarse, [0], 0)
+    finally:
+        hook.remove()
+    assert len(counted) == 7
+
+
 def test_ddpm_over_all_steps_visits_the_whole_chain(parts):
-    downscaler, _ = parts
-    chain = downscaler.denoiser.chain
-    levels = noise_levels(downscaler.denoiser, Sampling("ddpm", steps=chain.n_steps))
+    chain = parts[0].denoiser.chain
+    levels = build.noise_levels(Sample(sampler="ddpm", steps=chain.n_steps), chain)
     torch.testing.assert_close(levels, chain.sigma.flip(0))
 
 

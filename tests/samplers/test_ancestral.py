@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from climdiff.diffusion import schedules
+from climdiff.diffusion import levels, schedules
 from climdiff.diffusion.denoiser import epsilon
 from climdiff.diffusion.process import posterior
 from climdiff.samplers.ancestral import algorithm_18_2, ddim, ddpm
@@ -53,7 +53,7 @@ def test_the_last_step_of_algorithm_18_2_and_of_ddpm_agree():
 
     silent = lambda k: torch.zeros(4, 1, 3, 3, dtype=torch.float64)  # noqa: E731
     start = z / CHAIN.alpha[-1].sqrt()
-    sampled = ddpm(gaussian, start, schedules.whole_chain(CHAIN), silent)
+    sampled = ddpm(gaussian, start, levels.whole_chain(CHAIN), silent)
     torch.testing.assert_close(sampled, algorithm_18_2(predict, CHAIN, z, silent), rtol=1e-12, atol=1e-12)
 
 
@@ -61,7 +61,7 @@ def test_the_last_step_of_algorithm_18_2_and_of_ddpm_agree():
 def test_ddim_recovers_the_mean_and_spread_of_a_known_law(eta):
     chain = schedules.cosine(1000)
     noise = noise_of(4, (40_000, 1, 1, 1))
-    sigmas = schedules.karras(chain, 400)
+    sigmas = levels.karras(chain, 400)
     drawn = ddim(gaussian, float(sigmas[0]) * noise(0), sigmas, noise, eta)
     n = drawn.numel()
     assert float(drawn.mean()) == pytest.approx(MEAN, abs=5 * STD / n**0.5 + 0.01)
@@ -72,7 +72,7 @@ def test_deterministic_ddim_draws_no_noise():
     def refuse(k):
         raise AssertionError(f"drew noise {k}")
 
-    sigmas = schedules.karras(CHAIN, 5)
+    sigmas = levels.karras(CHAIN, 5)
     ddim(gaussian, noise_of(5)(0), sigmas, refuse)
 
 
@@ -83,5 +83,16 @@ def test_each_step_draws_noise_of_its_own():
         asked.append(k)
         return noise_of(6)(k)
 
-    ddpm(gaussian, noise_of(6)(0), schedules.trailing(CHAIN, 5), record)
+    ddpm(gaussian, noise_of(6)(0), levels.trailing(CHAIN, 5), record)
     assert asked == [1, 2, 3, 4]
+
+
+def test_the_variance_beta_reproduces_algorithm_18_2_with_its_noise():
+    z, fresh = noise_of(7)(0), noise_of(8)
+
+    def predict(z_t, t):
+        x = z_t / CHAIN.alpha[t].sqrt()
+        return epsilon(x, gaussian(x, CHAIN.sigma[t].expand(4)), CHAIN.sigma[t])
+
+    found = ddpm(gaussian, z / CHAIN.alpha[-1].sqrt(), levels.whole_chain(CHAIN), fresh, variance="beta")
+    torch.testing.assert_close(found, algorithm_18_2(predict, CHAIN, z, fresh), rtol=1e-12, atol=1e-12)

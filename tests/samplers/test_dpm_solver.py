@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from climdiff.diffusion import schedules
+from climdiff.diffusion import levels, schedules
 from climdiff.samplers.ancestral import ddim
 from climdiff.samplers.dpm_solver import dpmpp_2m
 
@@ -27,7 +27,7 @@ def flow(x, start, end):
 
 def error(sampler, steps):
     """Error at sigma = 0.05, by stopping the sampler's own list of levels there."""
-    levels = torch.linspace(math.log(10.0), math.log(0.05), steps + 1, dtype=torch.float64).exp()
+    visited = torch.linspace(math.log(10.0), math.log(0.05), steps + 1, dtype=torch.float64).exp()
     seen = []
 
     def spy(x, sigma):
@@ -35,7 +35,7 @@ def error(sampler, steps):
         return gaussian(x, sigma)
 
     x = torch.full((1, 1, 1, 1), 7.0, dtype=torch.float64)
-    sampler(spy, x, torch.cat([levels, torch.zeros(1)]), lambda k: None)
+    sampler(spy, x, torch.cat([visited, torch.zeros(1)]), lambda k: None)
     return abs(float(seen[-1]) - float(flow(x, 10.0, 0.05)))
 
 
@@ -52,7 +52,7 @@ def test_one_step_to_zero_is_the_denoiser_itself():
 
 
 def test_forty_steps_recover_the_spread_of_a_known_law():
-    sigmas = schedules.karras(schedules.cosine(1000), 40)
+    sigmas = levels.karras(schedules.cosine(1000), 40)
     z = torch.randn(20_000, 1, 1, 1, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     drawn = dpmpp_2m(gaussian, float(sigmas[0]) * z, sigmas, lambda k: None)
     assert float(drawn.std()) == pytest.approx(STD, rel=0.02)

@@ -57,9 +57,11 @@ class Objective:
         self.network.append(nn.Conv2d(3, 3, 3, padding=1)).append(nn.Flatten())
         self.network[5].weight.data = self.network[5].weight.data.contiguous(memory_format=torch.channels_last)
 
-    def loss(self, batch, generator):
+    groups = ("even", "odd")
+
+    def losses(self, batch, generator):
         noise = torch.randn(batch.target.shape, generator=generator)
-        return ((self.network(batch.target + noise) - batch.target) ** 2).mean()
+        return ((self.network(batch.target + noise) - batch.target) ** 2).mean(dim=1), torch.arange(4) % 2
 
 
 def fresh(settings=SETTINGS):
@@ -145,3 +147,9 @@ def test_progress_is_reported_every_step(tmp_path):
     train(fresh(), Batches(), tmp_path, score, on_step=seen.append)
     assert [progress.step for progress in seen] == list(range(1, 13))
     assert [progress.step for progress in seen if progress.validation] == [4, 8, 12]
+
+
+def test_the_log_tells_the_loss_of_each_group(tmp_path):
+    train(fresh(), Batches(), tmp_path, score)
+    (first, *_) = [row for row in read(tmp_path / "log.jsonl") if "loss" in row]
+    assert first["loss"] == pytest.approx((first["loss_even"] + first["loss_odd"]) / 2)

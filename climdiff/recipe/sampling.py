@@ -1,0 +1,71 @@
+"""Which keys of `sample` go together: plain checks on plain values, findings back."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from itertools import pairwise
+
+from climdiff.recipe.findings import Finding
+
+TWICE = ("heun", "dpmpp_2s")
+"""Samplers that evaluate the network twice a step, once in the last."""
+
+
+def n_levels(sampler: str, steps: int) -> int:
+    """Return how many noise levels a sampler visits with at most `steps` evaluations of the network."""
+    return (steps + 1) // 2 if sampler in TWICE else steps
+
+
+def misplaced(sampler: str, given: Collection[str], eta: float, variance: str, churn: float) -> list[Finding]:
+    """Find options that mean nothing to the sampler."""
+    owners = {"eta": ("ddim",), "variance": ("ddpm",), "churn": ("euler", "heun")}
+    values: dict[str, float | str] = {"eta": eta, "variance": variance, "churn": churn}
+    idle: dict[str, float | str] = {"eta": 0.0, "variance": "posterior", "churn": 0.0}
+    return [
+        Finding(
+            f"{key} {_shown(values[key])} means nothing to sampler {sampler}",
+            f"remove {key}, or set sample.sampler to {' or '.join(samplers)}",
+            (key,),
+        )
+        for key, samplers in owners.items()
+        if key in given and values[key] != idle[key] and sampler not in samplers
+    ]
+
+
+def crossed(sigma_min: float, sigma_max: float, interval: tuple[float, float] | None, guidance: float) -> list[Finding]:
+    """Find noise levels that are the wrong way round, and an interval that has nothing to act on."""
+    findings = []
+    if sigma_min >= sigma_max:
+        what = f"sigma_min {sigma_min:g} is not below sigma_max {sigma_max:g}"
+        findings.append(Finding(what, "lower sigma_min or raise sigma_max", ("sigma_min",)))
+    if interval is None:
+        return findings
+    low, high = interval
+    if not 0 <= low < high:
+        what = f"the interval {low:g} to {high:g} is empty"
+        findings.append(Finding(what, "write [lowest, highest] noise level", ("guidance_interval",)))
+    elif low >= sigma_max or high <= sigma_min:
+        what = f"the interval {low:g} to {high:g} is outside the noise levels {sigma_min:g} to {sigma_max:g}"
+        findings.append(Finding(what, "choose levels that the sampler visits", ("guidance_interval",)))
+    elif guidance == 1.0:
+        what = "guidance 1 is the conditional model at every level: an interval changes nothing"
+        findings.append(Finding(what, "remove guidance_interval, or set guidance", ("guidance_interval",)))
+    return findings
+
+
+def unfit(sampler: str, levels: str | Sequence[float] | None, steps: int) -> list[Finding]:
+    """Find levels given one by one that do not fall, or are not as many as the steps say."""
+    if levels is None or isinstance(levels, str):
+        return []
+    findings = []
+    if any(after >= before for before, after in pairwise(levels)):
+        findings.append(Finding("noise levels must fall", "write the highest level first", ("levels",)))
+    wanted = n_levels(sampler, steps)
+    if len(levels) != wanted:
+        what = f"{len(levels)} levels for {steps} evaluations of {sampler}, which visits {wanted}"
+        findings.append(Finding(what, f"give {wanted} levels, without the 0 at the end, or change steps", ("levels",)))
+    return findings
+
+
+def _shown(value: float | str) -> str:
+    return value if isinstance(value, str) else f"{value:g}"
