@@ -88,21 +88,22 @@ def _open_pairs(recipe: Recipe, subset: str | None) -> Pairs:
     _chosen(coarse, data.predictors, "data.predictors", data.coarse)
     also = [name for name in data.targets if name in coarse.data_vars and name not in data.predictors]
     coarse = coarse[[*data.predictors, *also]]
-    if recipe.train.flips:
-        _refuse_directions(coarse)
-        _refuse_directions(fine)
+    for key in ("flips", "transposes"):
+        if getattr(recipe.train, key):
+            _refuse_directions(coarse, key)
+            _refuse_directions(fine, key)
     static = None
     if data.static is not None and data.statics:
         static = _chosen(open_part(data.static, None, options), data.statics, "data.statics", data.static)
     return align(coarse, fine, static, data.regrid, (data.coarse, data.fine))
 
 
-def _refuse_directions(values: xr.Dataset) -> None:
+def _refuse_directions(values: xr.Dataset, key: str) -> None:
     names = {name: str(field.attrs.get("standard_name", "")) for name, field in values.data_vars.items()}
     found = [f"'{name}' ({kind})" for name, kind in names.items() if any(word in kind for word in DIRECTIONAL)]
     if found:
-        what = f"mirroring would turn the wind: {', '.join(found)}"
-        raise RecipeError(Problem(37, "train.flips", what, "set train.flips to false"))
+        what = f"{key} would turn the wind: {', '.join(found)}"
+        raise RecipeError(Problem(37, f"train.{key}", what, f"set train.{key} to false"))
 
 
 def _refuse_shared_times(found: Mapping[str, Pairs], subsets: Mapping[str, str]) -> None:

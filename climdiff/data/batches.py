@@ -26,7 +26,7 @@ from climdiff.errors import ClimdiffError, Problem, RecipeError
 
 DEFAULT_CHUNK_TIMES = 32
 # Tags that keep the random streams of one (seed, epoch) apart.
-CHUNK_ORDER, BUFFER_ORDER, FLIPS = range(3)
+CHUNK_ORDER, BUFFER_ORDER, TURNS = range(3)
 
 
 class Batch(NamedTuple):
@@ -46,6 +46,7 @@ class Batches:
         batch_size: Samples per batch.
         seed: With the epoch, the only source of randomness.
         flips: Mirror target and condition together, up-down and left-right, each with probability 1/2.
+        transposes: Exchange y and x of both with probability 1/2; needs a square domain.
         buffer_times: Dates among which the order is random and which are in memory together; a multiple of the chunk
             is used.
         chunk_times: Dates read together; by default the chunk of the store when it is neither tiny nor large beside
@@ -55,7 +56,7 @@ class Batches:
             read and regridded in the first epoch only.
 
     Raises:
-        RecipeError: CD-037 when there are fewer dates than samples in a batch.
+        RecipeError: CD-037 when there are fewer dates than samples in a batch, or the domain to transpose is no square.
     """
 
     def __init__(
@@ -66,6 +67,7 @@ class Batches:
         seed: int,
         *,
         flips: bool = False,
+        transposes: bool = False,
         buffer_times: int = 1024,
         chunk_times: int | None = None,
         workers: int = 0,
@@ -74,10 +76,15 @@ class Batches:
         if not 0 < batch_size <= pairs.n_times:
             what = f"batch size {batch_size}, expected 1 to {pairs.n_times}, the number of training dates"
             raise RecipeError(Problem(37, "batches", what, "lower train.batch_size or choose a longer training period"))
+        ny, nx = encoder.grid.shape
+        if transposes and ny != nx:
+            what = f"the domain has {ny} x {nx} cells: only a square can be transposed"
+            raise RecipeError(Problem(37, "train.transposes", what, "set train.transposes to false"))
         self.n_times = pairs.n_times
         self.batch_size = batch_size
         self.seed = seed
         self.flips = flips
+        self.transposes = transposes
         self.workers = workers
         self.chunk_times = chunk_times or _store_chunk(pairs, buffer_times)
         self.chunks_per_buffer = max(1, buffer_times // self.chunk_times)
@@ -90,11 +97,10 @@ class Batches:
 
     def epoch(self, epoch: int, start: int = 0) -> Iterator[Batch]:
         """Yield the batches of an epoch from number `start` on, without reading what only earlier batches need."""
-        mirrored = self._mirrored(epoch)
+        turned = self._turned(epoch)
         samples: list[tuple[Tensor, Tensor, int]] = []
         for target, condition, index in self._samples(epoch, start * self.batch_size):
-            axes = [axis for axis, bit in ((-2, 1), (-1, 2)) if mirrored[index] & bit]
-            samples.append((target.flip(axes), condition.flip(axes), index) if axes else (target, condition, index))
+            samples.append((_turn(target, turned[index]), _turn(condition, turned[index]), index))
             if len(samples) == self.batch_size:
                 batch = Batch(
                     torch.stack([sample[0] for sample in samples]),
@@ -139,14 +145,21 @@ class Batches:
         order = self._generator(CHUNK_ORDER, epoch).permutation(len(self._chunks))
         return [order[at : at + self.chunks_per_buffer] for at in range(0, len(order), self.chunks_per_buffer)]
 
-    def _mirrored(self, epoch: int) -> np.ndarray:
-        """Return for each time index whether it is flipped up-down (1), left-right (2), both (3) or neither (0)."""
-        if not self.flips:
+    def _turned(self, epoch: int) -> np.ndarray:
+        """Return for each time index the sum of 1 (flipped up-down), 2 (left-right) and 4 (transposed)."""
+        allowed = (3 if self.flips else 0) | (4 if self.transposes else 0)
+        if not allowed:
             return np.zeros(self.n_times, dtype=np.uint8)
-        return self._generator(FLIPS, epoch).integers(0, 4, size=self.n_times, dtype=np.uint8)
+        return self._generator(TURNS, epoch).integers(0, 8, size=self.n_times, dtype=np.uint8) & np.uint8(allowed)
 
     def _generator(self, *address: int) -> np.random.Generator:
         return np.random.Generator(np.random.Philox(np.random.SeedSequence([self.seed, *address])))
+
+
+def _turn(field: Tensor, how: int) -> Tensor:
+    axes = [axis for axis, bit in ((-2, 1), (-1, 2)) if how & bit]
+    flipped = field.flip(axes) if axes else field
+    return flipped.transpose(-2, -1) if how & 4 else flipped
 
 
 class _Chunks(Dataset):

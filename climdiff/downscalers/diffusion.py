@@ -20,6 +20,9 @@ from climdiff.networks.precision import autocast
 from climdiff.samplers.ancestral import NoiseSource, Sampler
 from climdiff.samplers.noise import Noise, time_keys
 
+CONSERVED_BELOW = 0.2
+"""Highest noise level at which block means are conserved; the last level of a sampler always is one."""
+
 
 @dataclass(frozen=True, eq=False)
 class Sampling:
@@ -46,7 +49,7 @@ class Sampling:
 class DiffusionDownscaler:
     """Draws members with a trained denoiser; satisfies `contract.Downscaler`.
 
-    With a `conservation`, block means of the drawn fields are those of the coarse ones, at every step of the sampler.
+    With a `conservation`, block means of the drawn fields are those of the coarse ones, from `CONSERVED_BELOW` on.
     """
 
     def __init__(
@@ -114,6 +117,7 @@ class DiffusionDownscaler:
     def _draw(
         self, condition: Tensor, low: Tensor, high: Tensor, noise: NoiseSource, project: Projection | None
     ) -> Tensor:
+        sigmas = self.sampling.sigmas
         device = next(self.denoiser.parameters()).device
         condition = condition.to(device, memory_format=torch.channels_last)
         denoise = classifier_free(
@@ -124,8 +128,7 @@ class DiffusionDownscaler:
         )
         denoise = thresholded(denoise, low.to(device), high.to(device))
         if project is not None:
-            denoise = projected(denoise, project)
-        sigmas = self.sampling.sigmas
+            denoise = projected(denoise, project, below=max(CONSERVED_BELOW, float(sigmas[-2])))
         x = (float(sigmas[0]) * noise(0)).to(device, memory_format=torch.channels_last)
         with autocast(self.dtype, device):
             return self.sampling.sampler(denoise, x, sigmas, noise).float().cpu()

@@ -205,6 +205,9 @@ class Train(Section):
     condition_dropout: Fraction = Field(default=0.1, description="Probability of training without the condition.")
     precision: Literal["auto", "float32", "bfloat16"] = Field(default="auto", description="Arithmetic of the network.")
     flips: bool = Field(default=False, description="Mirror samples at random (only without directional predictors).")
+    transposes: bool = Field(
+        default=False, description="Exchange y and x of samples at random (as flips; square domain)."
+    )
     validate_every: Count = Field(default=500, description="Steps between validation ensembles.")
     validation_members: Members = Field(default=8, description="Members of a validation ensemble.")
     validation_times: Count = Field(default=64, description="Times of a validation ensemble.")
@@ -249,7 +252,7 @@ class Sample(Section):
         default=1.25, description="Upper physical bound, as a multiple of the largest training value."
     )
     conserve: bool = Field(
-        default=False, description="Keep the block means of targets to the coarse input, at every step."
+        default=False, description="Keep the block means of targets to the coarse input, in the late steps."
     )
 
     @model_validator(mode="after")

@@ -91,6 +91,7 @@ def train(
         recipe.train.batch_size,
         recipe.seed,
         flips=recipe.train.flips,
+        transposes=recipe.train.transposes,
         buffer_times=recipe.train.buffer_times,
         workers=recipe.train.workers,
     )

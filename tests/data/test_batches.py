@@ -121,6 +121,32 @@ def test_flips_mirror_target_and_condition_together(month):
     assert len(seen) == 4
 
 
+def test_turns_are_the_eight_of_a_square_and_the_same_for_target_and_condition(fields, fit):
+    pairs = align(fields(n_times=31), fields(n_times=31, shape=(12, 12)))
+    plain, turned = (Batches(pairs, fit(pairs), batch_size=4, seed=1, flips=on, transposes=on) for on in (False, True))
+    seen = set()
+    for epoch in range(4):
+        for one, other in zip(plain.epoch(epoch), turned.epoch(epoch), strict=True):
+            for number in range(len(one.target)):
+                how = _turn_between(one.target[number], other.target[number])
+                assert _turn_between(one.condition[number], other.condition[number]) == how
+                seen.add(how)
+    assert seen == set(range(8))
+
+
+def test_a_domain_that_is_no_square_is_not_transposed(month):
+    with pytest.raises(RecipeError, match=r"CD-037 train.transposes: the domain has 10 x 15 cells"):
+        batches(*month, transposes=True)
+
+
+def _turn_between(one, other):
+    for how in range(8):
+        field = one.flip([axis for axis, bit in ((-2, 1), (-1, 2)) if how & bit]) if how & 3 else one
+        if torch.equal(field.transpose(-2, -1) if how & 4 else field, other):
+            return how
+    raise AssertionError("no turn of the square")
+
+
 def test_flips_of_a_date_do_not_depend_on_batch_or_buffer(month):
     fields = {}
     for size, buffer in ((4, 9), (1, 31)):

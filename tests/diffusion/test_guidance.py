@@ -38,6 +38,11 @@ def test_a_projection_sees_every_estimate():
     assert projected(constant(1.5), lambda x0: 2 * x0)(X, SIGMA).unique().tolist() == [3.0]
 
 
+def test_a_late_projection_leaves_estimates_at_high_noise_alone():
+    late = projected(constant(1.5), lambda x0: 2 * x0, below=0.25)
+    assert [float(late(X, torch.tensor([level])).mean()) for level in (0.5, 0.25, 0.01)] == [1.5, 3.0, 3.0]
+
+
 def test_guidance_acts_in_its_interval_only_and_costs_nothing_outside():
     asked = []
 

@@ -11,7 +11,7 @@ import xarray as xr
 import climdiff
 from climdiff import build, bundle
 from climdiff.errors import DataError, MismatchError
-from climdiff.recipe.load import load
+from climdiff.recipe.load import changed, load
 from climdiff.workflow.generation import generate
 from climdiff.workflow.training import train
 
@@ -100,3 +100,29 @@ def test_own_predictors_on_a_rotated_grid_are_taken(real_data, monkeypatch, tmp_
     with xr.open_zarr(tmp_path / "e.zarr") as ensemble:
         assert ensemble["tas"].shape == (2, 2, 28, 28)
         assert bool(np.isfinite(ensemble["tas"]).all())
+
+
+@pytest.fixture(scope="module")
+def radar(real_data, tmp_path_factory):
+    """A radar model after two steps of training, and two dates of its predictors."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CLIMDIFF_DATA", str(real_data))
+        short = ["train.steps=2", "train.validate_every=2", "train.validation_times=2", "train.validation_members=2"]
+        recipe = load("recipes/radar.yaml", [*short, "model.size=tiny", "train.batch_size=2"])
+        folder = tmp_path_factory.mktemp("radar") / "run"
+        train(recipe, folder)
+        coarse = build.open_splits(recipe, ["validation"])["validation"].coarse.isel(time=slice(40, 42)).load()
+    return folder, recipe, coarse
+
+
+@pytest.mark.parametrize(
+    "sampler", ["ddpm", "ddim", "euler", "heun", "dpmpp_2m", "dpmpp_2s", "dpmpp_sde_2m", "angular"]
+)
+@pytest.mark.parametrize("steps", [1, 6])
+def test_fault_080_members_of_every_sampler_have_the_block_means_of_the_coarse_field(radar, sampler, steps):
+    folder, recipe, coarse = radar
+    model = bundle.load(folder, changed(recipe, [f"sample.sampler={sampler}", f"sample.steps={steps}"], ("sample",)))
+    drawn = model.downscale(coarse, members=2)["pr"].values
+    means = drawn.reshape(2, 2, 8, 8, 8, 8).mean(axis=(3, 5))
+    np.testing.assert_allclose(means, np.broadcast_to(coarse["pr"].values, means.shape), rtol=1e-5, atol=1e-5)
+    assert drawn.min() >= 0.0
