@@ -36,6 +36,8 @@ def measure(number: int, variant: str, seed: int, steps: int, runs: Path) -> dic
     overrides = [f"name=epsilon-{number}-{seed}", f"seed={seed}", f"train.steps={steps}", "model.size=tiny"]
     overrides += [f"diffusion.prediction={prediction}", f"diffusion.weighting={weighting}", f"sample.largest={largest}"]
     overrides += [f"train.validate_every={steps}", "train.validation_times=8", f"train.ema_half_life={steps // 20}"]
+    overrides += ["train.optimizer=adamw", "train.learning_rate=5e-4", "train.transposes=false"]
+    overrides += ["sample.sampler=dpmpp_2m", "sample.steps=10", "sample.conserve=false"]
     recipe = load(Path("recipes/radar.yaml"), overrides)
     folder = runs / recipe.name
     if not is_trained(folder, recipe):
