@@ -217,6 +217,29 @@ def recipe_schema() -> None:
 
 
 @app.command()
+def selftest(
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a check.")] = False,
+) -> None:
+    """Check samplers, noise and guidance on this machine against known laws; exit code 1 if one fails."""
+    from climdiff.workflow.selftest import checks
+
+    failed = total = 0
+    for check in checks():
+        total += 1
+        failed += not check.passed
+        if as_json:
+            print(json.dumps({**check._asdict(), "passed": check.passed}), flush=True)
+        else:
+            verdict = "ok  " if check.passed else "FAIL"
+            shown = f"expected {check.expected:<10.6g} found {check.found:<12.6g} within {check.tolerance:.2g}"
+            print(f"{verdict} {check.name:52} {shown}", flush=True)
+    if not as_json:
+        print(f"\n{total - failed} of {total} checks passed")
+    if failed:
+        raise typer.Exit(1)
+
+
+@app.command()
 def version() -> None:
     """Print the version."""
     from climdiff import __version__

@@ -179,3 +179,10 @@ def test_own_data_train(monkeypatch, tmp_path):
     assert "nothing wrong" in run("data", "check", "mine").output
     sizes = ["model.size=tiny", "model.channels=16", "train.batch_size=4", "train.validation_members=2"]
     assert "is ready" in run("train", tmp_path / "mine-recipe.yaml", *sizes).output
+
+
+def test_the_selftest_prints_a_line_a_check_and_json():
+    assert "42 of 42 checks passed" in run("selftest").output
+    rows = [json.loads(line) for line in run("selftest", "--json").output.splitlines()]
+    assert len(rows) == 42
+    assert set(rows[0]) == {"name", "expected", "found", "tolerance", "passed"}
