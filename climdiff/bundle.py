@@ -24,14 +24,14 @@ from pydantic import BaseModel, ConfigDict
 from torch import Tensor
 
 import climdiff
-from climdiff import build
+from climdiff import build, drawing
 from climdiff.data import inputs
 from climdiff.data.conservation import Weights
 from climdiff.data.encoder import Encoder
 from climdiff.data.pairs import Pairs
 from climdiff.downscalers.diffusion import DiffusionDownscaler
 from climdiff.errors import DataError, MismatchError, Problem
-from climdiff.grids.grid import Grid
+from climdiff.grids.grid import Grid, check_same
 from climdiff.networks.precision import compute_dtype, device
 from climdiff.recipe.load import parse
 from climdiff.recipe.schema import Recipe
@@ -117,10 +117,7 @@ class Model:
             "bundle_hash": self.hash,
             "precision": str(self.downscaler.dtype).removeprefix("torch."),
             "seed": seed,
-            **{
-                key: value if isinstance(value, str | int | float) else json.dumps(value)
-                for key, value in facts.items()
-            },
+            **{key: _attribute(fact) for key, fact in facts.items()},
         }
 
     def accept(self, coarse: xr.Dataset, where: str = "predictors") -> xr.Dataset:
@@ -134,9 +131,12 @@ class Model:
         if problems:
             raise DataError(*problems)
         expected, found = self.downscaler.coarse_grid, Grid.from_dataset(coarse, where)
-        if found.hash() != expected.hash():
-            what = f"grid is {_extent(found)}, the model was trained with {_extent(expected)}"
-            raise DataError(Problem(73, where, what, "regrid the predictors to the grid of the training data"))
+        try:
+            check_same(found, expected, (where, "the training data"))
+        except DataError as error:
+            what = f"grid is {_extent(found)}, the model was trained with {_extent(expected)}: {error.problems[0].what}"
+            fix = "bring the predictors to the grid of the training data"
+            raise DataError(Problem(73, where, what, fix)) from error
         return coarse[list(self.predictors)].transpose("time", found.y_dim, found.x_dim)
 
 
@@ -221,13 +221,18 @@ def load(path: str | Path, recipe: Recipe | None = None) -> Model:
     _check_weights(folder, weights, denoiser.state_dict())
     denoiser.load_state_dict(weights)
     limits = build.limits(about.ranges, about.targets, recipe.sample.largest)
-    sampling = build.sampling(recipe, denoiser.chain, limits)
+    sampling = drawing.sampling(recipe, denoiser.chain, limits)
     denoiser.to(device())
     dtype = compute_dtype(about.dtype, device())
     grid = Grid.from_dataset(states["coarse_grid"], str(folder / "coarse_grid.nc"))
-    kept = build.conservation(recipe, encoder, grid, limits, about.targets, about.block_weights)
+    kept = drawing.conservation(recipe, encoder, grid, limits, about.targets, about.block_weights)
     downscaler = DiffusionDownscaler(denoiser, encoder, grid, recipe.data.regrid, sampling, dtype, kept)
     return Model(recipe, downscaler, about.predictors, about.targets, about.training, _identity(about), folder)
+
+
+def _attribute(fact: Any) -> str | int | float:
+    """Return a fact as netCDF can hold it: numbers and text as they are, anything else as JSON."""
+    return fact if isinstance(fact, str | int | float) and not isinstance(fact, bool) else json.dumps(fact)
 
 
 def _read_about(folder: Path) -> About:

@@ -8,6 +8,7 @@ import shutil
 
 import numpy as np
 import pytest
+import xarray as xr
 
 import climdiff
 from climdiff import build
@@ -82,7 +83,7 @@ def test_wrong_units_and_absent_predictors_are_told_together(model, coarse):
 
 def test_fault_073_another_grid_is_refused(model, coarse):
     moved = coarse.assign_coords(lat=coarse["lat"] + 1.0)
-    with pytest.raises(DataError, match=r"CD-073 .*grid is 4 x 4 cells.*trained with 4 x 4 cells.*Fix: regrid"):
+    with pytest.raises(DataError, match=r"CD-073 .*grid is 4 x 4 cells.*trained with 4 x 4 cells.*Fix: bring"):
         model.downscale(moved)
 
 
@@ -128,3 +129,10 @@ def test_fault_030_implausible_predictors_are_refused(model, coarse):
     negative = coarse.assign(pr=(coarse["pr"] - 50.0).assign_attrs(coarse["pr"].attrs))
     with pytest.raises(DataError, match=r"CD-030 .*'pr' reaches from -"):
         dataclasses.replace(model, predictors=bounded).downscale(negative, 1)
+
+
+def test_an_ensemble_can_be_written_to_netcdf(model, coarse, tmp_path):
+    model.downscale(coarse, members=1).to_netcdf(tmp_path / "e.nc")
+    with xr.open_dataset(tmp_path / "e.nc") as ensemble:
+        assert ensemble.attrs["climdiff_conserve"] == "false"
+        assert ensemble.attrs["climdiff_sampler"] == "dpmpp_2m"

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from climdiff.data.encoder import Encoder
 from climdiff.data.pairs import Pairs
+from climdiff.data.times import iso_dates
 from climdiff.errors import DataError, Problem
 from climdiff.grids.blocks import Blocks, blocks_of
 from climdiff.grids.conserving import scaled, shifted
@@ -46,6 +47,25 @@ class Conservation:
     blocks: Mapping[str, Blocks]
     limits: Limits
     positive: frozenset[str]
+
+    def refuse_unreachable(self, coarse: xr.Dataset) -> None:
+        """Refuse block means that no field within the limits has: CD-074, with the date and both values."""
+        problems = []
+        for name in self.blocks:
+            low, high = self.limits[name]
+            values = coarse[name].values.reshape(coarse.sizes["time"], -1)
+            beyond = (values < low) | (values > high)
+            if beyond.any():
+                dates = iso_dates(coarse["time"], np.flatnonzero(beyond.any(axis=1)))
+                what = (
+                    f"coarse '{name}' reaches from {np.nanmin(values):.4g} to {np.nanmax(values):.4g}, members only "
+                    f"from {low:.4g} to {high:.4g}: block means cannot be conserved on {dates}"
+                )
+                problems.append(
+                    Problem(74, "sample.conserve", what, "raise sample.largest, or set sample.conserve to false")
+                )
+        if problems:
+            raise DataError(*problems)
 
     def bind(self, guess: xr.Dataset, coarse: xr.Dataset, at: Sequence[int]) -> Projection:
         """Return the projection of a batch whose elements have the dates at positions `at`.

@@ -90,16 +90,25 @@ def refuse_missing(coarse: xr.Dataset, where: str = "predictors") -> None:
         raise DataError(*problems)
 
 
+def _read(values: xr.Dataset, where: str) -> xr.Dataset:
+    try:
+        return values.compute(scheduler="synchronous")
+    except (OSError, RuntimeError, ValueError) as error:
+        what = f"values cannot be read ({str(error).splitlines()[0] if str(error) else type(error).__name__})"
+        raise DataError(Problem(5, where, what, "fetch or write the file again: it is damaged or cut off")) from error
+
+
 def check_ranges(coarse: xr.Dataset, predictors: Mapping[str, Mapping[str, Any]], where: str, block: int = 256) -> str:
     """Return the SHA-256 of all values, read block by block, if they lie in the valid ranges of the predictors.
 
     Raises:
-        DataError: CD-030 with the range found, for every variable outside its `valid_min` and `valid_max`.
+        DataError: CD-030 with the range found, for every variable outside its `valid_min` and `valid_max`; CD-005
+            values that cannot be read.
     """
     digest = hashlib.sha256()
     found = dict.fromkeys(predictors, (np.inf, -np.inf))
     for start in range(0, coarse.sizes["time"], block):
-        values = coarse[list(predictors)].isel(time=slice(start, start + block)).compute(scheduler="synchronous")
+        values = _read(coarse[list(predictors)].isel(time=slice(start, start + block)), where)
         for name, (low, high) in found.items():
             array = np.ascontiguousarray(values[name].values, dtype=np.float32)
             digest.update(array.tobytes())

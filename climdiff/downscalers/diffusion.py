@@ -80,9 +80,14 @@ class DiffusionDownscaler:
 
         Returns:
             Target variables (realization, time, y, x), float32, physical units.
+
+        Raises:
+            DataError: CD-074, coarse values beyond the limits that members are kept in while conserving them.
         """
         predictors = coarse[list(self.encoder.predictors)].compute(scheduler="synchronous")
         predictors = predictors.transpose("time", self.coarse_grid.y_dim, self.coarse_grid.x_dim)
+        if self.conservation is not None:
+            self.conservation.refuse_unreachable(predictors)
         guess = regrid(predictors, self.coarse_grid, self.encoder.grid, self.method)
         fields = self.sample(self.encoder.condition(guess), guess, predictors, members, seed)
         drawn = self.encoder.to_dataset(fields, guess)
@@ -128,7 +133,8 @@ class DiffusionDownscaler:
         )
         denoise = thresholded(denoise, low.to(device), high.to(device))
         if project is not None:
-            denoise = projected(denoise, project, below=max(CONSERVED_BELOW, float(sigmas[-2])))
+            # churn may raise the last level by sqrt(2)
+            denoise = projected(denoise, project, below=max(CONSERVED_BELOW, 1.5 * float(sigmas[-2])))
         x = (float(sigmas[0]) * noise(0)).to(device, memory_format=torch.channels_last)
         with autocast(self.dtype, device):
             return self.sampling.sampler(denoise, x, sigmas, noise).float().cpu()

@@ -30,6 +30,12 @@ def always_missing(coarse: xr.Dataset) -> dict[str, np.ndarray]:
     return masks
 
 
+def no_mask(coarse: xr.Dataset) -> dict[str, np.ndarray]:
+    """Return per variable a mask without any cell: every value has to be there."""
+    fields = {str(name): field for name, field in coarse.data_vars.items() if TIME in field.dims}
+    return {name: np.zeros(field.isel({TIME: 0}).shape, dtype=bool) for name, field in fields.items()}
+
+
 def incomplete_dates(block: xr.Dataset, masks: Mapping[str, np.ndarray]) -> list[str]:
     """Return one line per variable and date that has missing or infinite values outside the mask."""
     lines = []

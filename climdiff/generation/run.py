@@ -14,7 +14,7 @@ import xarray as xr
 
 from climdiff.downscalers.contract import Downscaler
 from climdiff.errors import DataError, OutputError, Problem, RetryError
-from climdiff.generation.checks import always_missing, check_space, check_values, incomplete_dates
+from climdiff.generation.checks import always_missing, check_space, check_values, incomplete_dates, no_mask
 from climdiff.generation.plan import Unit
 from climdiff.generation.store import Store, open_store
 from climdiff.generation.template import REALIZATION, TIME, Template
@@ -53,6 +53,7 @@ def generate(
     world: int = 1,
     progress: Progress | None = None,
     allow_missing: bool = False,
+    has_mask: bool = False,
     require_space: bool = True,
     repair: bool = False,
 ) -> Summary:
@@ -60,7 +61,8 @@ def generate(
 
     `coarse` is lazy, on its own grid. Worker `rank` of `world` makes every world-th unit; without ranks any number of
     processes may run the same call at once. `progress(done, total)` is called after each unit. `allow_missing` lets
-    NaN through (masked targets). `repair` also hashes every finished chunk and makes damaged ones again.
+    NaN through (masked targets); `has_mask` takes cells without any value for a mask instead of a hole.
+    `repair` also hashes every finished chunk and makes damaged ones again.
 
     Raises:
         MismatchError: CD-044, the path holds something else or another run.
@@ -90,7 +92,7 @@ def generate(
             share = store.plan.units[rank::world]
             if require_space:
                 check_space(store, len(share))
-            filler = _Filler(downscaler, coarse, template, store, seed, allow_missing, repair)
+            filler = _Filler(downscaler, coarse, template, store, seed, allow_missing, has_mask, repair)
             for done, _ in enumerate(filler.fill(share), start=1):
                 if progress:
                     progress(done, len(share))
@@ -117,6 +119,7 @@ class _Filler:
         store: Store,
         seed: int,
         allow_missing: bool,
+        has_mask: bool,
         repair: bool,
     ) -> None:
         self.downscaler, self.coarse, self.template, self.store = downscaler, coarse, template, store
@@ -124,7 +127,7 @@ class _Filler:
         self.failed: list[Problem] = []
         self.n_written = 0
         self._block: tuple[int, xr.Dataset] | None = None
-        self._mask = always_missing(coarse)
+        self._mask = always_missing(coarse) if has_mask else no_mask(coarse)
 
     def fill(self, share: Sequence[Unit]) -> Iterator[Unit]:
         """Make every unit not done yet, first those that nobody works on; yield each when it is settled."""
@@ -156,9 +159,8 @@ class _Filler:
         bad = incomplete_dates(block, self._mask)
         if bad:
             what = f"unit {unit.name}: input is missing or not finite ({'; '.join(bad)})"
-            problem = Problem(
-                75, str(self.store.path), what, "mend or leave out these dates, then run the command again"
-            )
+            fix = "mend or leave out these dates, then write to another store: this one belongs to these predictors"
+            problem = Problem(75, str(self.store.path), what, fix)
             self.store.mark_failed(unit, str(problem))
             self.failed.append(problem)
             return

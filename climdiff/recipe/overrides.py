@@ -20,6 +20,9 @@ def override(tree: Node, overrides: Sequence[str], problems: list[Problem]) -> N
             what = f"{text[:_LONGEST_SHOWN]!r} is no setting"
             problems.append(Problem(37, PLACE, what, "write key=value, such as train.steps=2000"))
             continue
+        if not value.strip():
+            problems.append(Problem(37, PLACE, f"{text!r} has no value", f"write {key.strip()}=null for none"))
+            continue
         node = read(value, lambda line, column: PLACE, problems, path)
         tree = merge(tree, _under(path, node, tree))
     return tree

@@ -32,8 +32,13 @@ def misplaced(sampler: str, given: Collection[str], eta: float, variance: str, c
     ]
 
 
-def crossed(sigma_min: float, sigma_max: float, interval: tuple[float, float] | None, guidance: float) -> list[Finding]:
-    """Find noise levels that are the wrong way round, and an interval that has nothing to act on."""
+def crossed(
+    sigma_min: float, sigma_max: float, interval: tuple[float, float] | None, guidance: float, *, are_ends: bool
+) -> list[Finding]:
+    """Find noise levels that are the wrong way round, and an interval that has nothing to act on.
+
+    `are_ends` tells whether `sigma_min` and `sigma_max` are the ends of the levels that are visited.
+    """
     findings = []
     if sigma_min >= sigma_max:
         what = f"sigma_min {sigma_min:g} is not below sigma_max {sigma_max:g}"
@@ -44,13 +49,31 @@ def crossed(sigma_min: float, sigma_max: float, interval: tuple[float, float] | 
     if not 0 <= low < high:
         what = f"the interval {low:g} to {high:g} is empty"
         findings.append(Finding(what, "write [lowest, highest] noise level", ("guidance_interval",)))
-    elif low >= sigma_max or high <= sigma_min:
+    elif are_ends and (low >= sigma_max or high <= sigma_min):
         what = f"the interval {low:g} to {high:g} is outside the noise levels {sigma_min:g} to {sigma_max:g}"
         findings.append(Finding(what, "choose levels that the sampler visits", ("guidance_interval",)))
     elif guidance == 1.0:
         what = "guidance 1 is the conditional model at every level: an interval changes nothing"
         findings.append(Finding(what, "remove guidance_interval, or set guidance", ("guidance_interval",)))
     return findings
+
+
+def has_ends(sampler: str, levels: str | Sequence[float] | None) -> bool:
+    """Return whether `sigma_min` and `sigma_max` are the ends of the levels that are visited."""
+    return levels in ("karras", "angle") or (levels is None and sampler != "ddpm")
+
+
+def idle_ends(sampler: str, levels: str | Sequence[float] | None, given: Collection[str]) -> list[Finding]:
+    """Find ends of noise levels given to levels that have their own."""
+    if has_ends(sampler, levels):
+        return []
+    kind = "trailing" if levels is None else levels if isinstance(levels, str) else "given one by one"
+    fix = "remove it, or set sample.levels to karras or angle"
+    return [
+        Finding(f"{key} means nothing to levels {kind}", fix, (key,))
+        for key in ("sigma_min", "sigma_max")
+        if key in given
+    ]
 
 
 def unfit(sampler: str, levels: str | Sequence[float] | None, steps: int) -> list[Finding]:

@@ -182,6 +182,13 @@ class Diffusion(Section):
         default="bounded", description="Weight of noise levels in the loss."
     )
 
+    @model_validator(mode="after")
+    def _has_signal(self) -> Diffusion:
+        if self.zero_terminal and self.prediction == "epsilon_plain":
+            what = "without signal at the end of the chain, plain epsilon says nothing about the clean field there"
+            raise refuse(Finding(what, "set prediction to epsilon, or zero_terminal to false", ("prediction",)))
+        return self
+
 
 class Train(Section):
     """The optimization, its checks on the way and its checkpoints."""
@@ -255,10 +262,18 @@ class Sample(Section):
         default=False, description="Keep the block means of targets to the coarse input, in the late steps."
     )
 
+    def _given(self) -> set[str]:
+        """Return the keys whose values are not their defaults; a saved recipe names all."""
+        return {name for name, field in type(self).model_fields.items() if getattr(self, name) != field.default}
+
     @model_validator(mode="after")
     def _fits_together(self) -> Sample:
-        findings = sampling.misplaced(self.sampler, self.model_fields_set, self.eta, self.variance, self.churn)
-        findings += sampling.crossed(self.sigma_min, self.sigma_max, self.guidance_interval, self.guidance)
+        findings = sampling.misplaced(self.sampler, self._given(), self.eta, self.variance, self.churn)
+        are_ends = sampling.has_ends(self.sampler, self.levels)
+        findings += sampling.crossed(
+            self.sigma_min, self.sigma_max, self.guidance_interval, self.guidance, are_ends=are_ends
+        )
+        findings += sampling.idle_ends(self.sampler, self.levels, self._given())
         findings += sampling.unfit(self.sampler, self.levels, self.steps)
         if findings:
             raise refuse(*findings)

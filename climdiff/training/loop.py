@@ -209,10 +209,12 @@ def train(
         if run.step % settings.log_every == 0 or done:
             log.write(run.step, {**_summary(recent, run.objective.groups), "samples_per_second": rate})
             recent, since = [], time.perf_counter()
-        if numbers is not None or run.step % settings.checkpoint_every == 0:
+        is_saved = numbers is not None or run.step % settings.checkpoint_every == 0
+        if is_saved:
             run.save(checkpoints, None if numbers is None else numbers["score"])
         if should_stop() and not done:
-            run.save(checkpoints, None if numbers is None else numbers["score"])
+            if not is_saved:
+                run.save(checkpoints, None)
             log.close()
             what = f"stopped at step {run.step} of {settings.steps}; the checkpoint is saved"
             raise RetryError(Problem(60, str(folder), what, "run the same command with --resume to go on"))

@@ -41,7 +41,12 @@ def run(recipe: Recipe, folder: Path, watch: Watch, should_stop: Callable[[], bo
     _train(recipe, folder, watch, should_stop)
     model = bundle.load(folder, recipe)
     ensemble = folder / "ensemble.zarr"
-    generation.generate(model, ensemble, progress=lambda done, total: watch.stage("generate (units)", done, total))
+    generation.generate(
+        model,
+        ensemble,
+        members=recipe.generate.members,
+        progress=lambda done, total: watch.stage("generate (units)", done, total),
+    )
     verdict = verification.verify(
         ensemble, recipe=recipe, progress=lambda name, done, total: watch.stage(f"verify {name}", done, total)
     )

@@ -11,6 +11,7 @@ from climdiff.bundle import Model
 from climdiff.data import inputs
 from climdiff.generation.run import Summary
 from climdiff.generation.run import generate as fill
+from climdiff.generation.skeleton import read_record
 from climdiff.generation.template import Template
 
 RANGES = ("valid_min", "valid_max")
@@ -33,7 +34,7 @@ def generate(
     Args:
         model: A loaded bundle.
         out: The store.
-        members: Size of the ensemble; the recipe's by default.
+        members: Size of the ensemble; that of the store by default, or the recipe's for a new one.
         seed: Key of all noise; the recipe's by default.
         split: Which times of the recipe's data: train, validation or test; the recipe's `generate.split` by default.
         predictors: Own predictors (netCDF file or zarr store) instead of the recipe's data.
@@ -56,15 +57,21 @@ def generate(
         coarse,
         template(model),
         out,
-        members=recipe.generate.members if members is None else members,
+        members=_members_in(out) or recipe.generate.members if members is None else members,
         seed=seed,
         provenance=provenance,
         times_per_unit=recipe.generate.times_per_unit,
         members_per_unit=recipe.generate.members_per_unit,
         progress=progress,
         allow_missing=recipe.data.on_missing == "mask",
+        has_mask=recipe.data.on_missing != "error",
         repair=repair,
     )
+
+
+def _members_in(out: Path) -> int | None:
+    record = read_record(out)
+    return None if record is None else int(record["members"])
 
 
 def template(model: Model) -> Template:

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from climdiff import build, bundle
+from climdiff import build, bundle, drawing
 from climdiff.data.batches import Batches
 from climdiff.data.conservation import Weights, block_weights
 from climdiff.data.encoder import Encoder
@@ -79,7 +79,7 @@ def train(
     attributes = _attributes(pairs, recipe.data.targets)
     limits = build.limits(ranges, attributes, recipe.sample.largest)
     # refuses what the bundle could not be sampled with before the first step
-    build.conservation(recipe, encoder, pairs.coarse_grid, limits, attributes, weights_of_blocks)
+    drawing.conservation(recipe, encoder, pairs.coarse_grid, limits, attributes, weights_of_blocks)
     denoiser = build.denoiser(recipe, encoder.n_condition, encoder.n_target).to(device())
     dtype = compute_dtype(recipe.train.precision, device())
     objective = Objective(denoiser, recipe.diffusion.weighting, recipe.train.condition_dropout, dtype)
@@ -122,7 +122,7 @@ def _attributes(pairs: Pairs, targets: Iterable[str]) -> dict[str, dict[str, Any
 def _block_weights(recipe: Recipe, pairs: Pairs) -> dict[str, Weights]:
     """Return how coarse fields are means of the fine ones; nothing where they are not and need not be."""
     try:
-        return block_weights(pairs, build.shared(recipe))
+        return block_weights(pairs, drawing.shared(recipe))
     except DataError:
         if recipe.sample.conserve:
             raise
@@ -208,6 +208,10 @@ def _last_checkpoint(folder: Path, recipe: Recipe, resume: bool) -> checkpoint.C
         if found:
             what = f"holds a training that reached step {found[-1].step}"
             fix = "add --resume to go on, give the recipe another name, or remove the folder"
+            changed = _changed(folder / "recipe.json", recipe)
+            if changed:
+                what += f" of another recipe ({'; '.join(changed)})"
+                fix = "give the recipe another name, or remove the folder"
             raise MismatchError(Problem(44, str(folder), what, fix))
         return None
     if not found:

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 import climdiff
-from climdiff import build
+from climdiff import build, drawing
 from climdiff.downscalers.diffusion import DiffusionDownscaler
 from climdiff.recipe.schema import Sample
 from climdiff.recipe.schema import Sampler as SamplerName
@@ -24,7 +24,7 @@ def parts(trained, minute_recipe):
 def with_sample(downscaler, recipe, largest=20.0, **changes):
     sample = Sample(**{"sampler": "dpmpp_2m", "steps": 4, **changes})
     changed = recipe.model_copy(update={"sample": sample})
-    sampling = build.sampling(changed, downscaler.denoiser.chain, {"pr": (0.0, largest)})
+    sampling = drawing.sampling(changed, downscaler.denoiser.chain, {"pr": (0.0, largest)})
     return DiffusionDownscaler(
         downscaler.denoiser, downscaler.encoder, downscaler.coarse_grid, downscaler.method, sampling, torch.float32
     )
@@ -83,7 +83,7 @@ def test_steps_are_evaluations_of_the_network(parts, minute_recipe, sampler):
 
 def test_ddpm_over_all_steps_visits_the_whole_chain(parts):
     chain = parts[0].denoiser.chain
-    levels = build.noise_levels(Sample(sampler="ddpm", steps=chain.n_steps), chain)
+    levels = drawing.noise_levels(Sample(sampler="ddpm", steps=chain.n_steps), chain)
     torch.testing.assert_close(levels, chain.sigma.flip(0))
 
 

@@ -89,3 +89,8 @@ def test_a_trained_recipe_changes_in_the_sections_named_only(path: Path) -> None
         changed(recipe, ["train.steps=7", "sample.stepz=7", "sample.steps=0"], ("sample", "generate"))
     assert [problem.code for problem in error.value.problems] == [37, 37, 37]
     assert "change keys of sample and generate only" in str(error.value)
+
+
+def test_a_setting_without_value_is_told(path: Path) -> None:
+    with pytest.raises(RecipeError, match=r"'train.steps=' has no value. Fix: write train.steps=null for none"):
+        load(path, ["train.steps="])

@@ -28,6 +28,8 @@ def test_two_evaluations_a_step_and_one_in_the_last(sampler: str, levels: int) -
         ("{guidance: 2, guidance_interval: [5, 1]}", "the interval 5 to 1 is empty"),
         ("{guidance: 2, guidance_interval: [100, 200]}", "100 to 200 is outside the noise levels 0.01 to 80"),
         ("{guidance_interval: [1, 2]}", "guidance 1 is the conditional model at every level"),
+        ("{sampler: ddpm, sigma_max: 9}", "sigma_max means nothing to levels trailing"),
+        ("{steps: 3, levels: [3, 2, 1], sigma_min: 0.5}", "sigma_min means nothing to levels given one by one"),
         ("{steps: 3, levels: [1, 2, 3]}", "noise levels must fall"),
         ("{steps: 5, levels: [3, 2, 1]}", "3 levels for 5 evaluations of dpmpp_2m, which visits 5"),
         ("{sampler: heun, steps: 5, levels: [3, 2]}", "2 levels for 5 evaluations of heun, which visits 3"),
@@ -48,7 +50,18 @@ def test_what_does_not_go_together_is_one_line(spoil: Spoil, sample: str, messag
         "{guidance: 2, guidance_interval: [0.1, 5]}",
         "{sampler: heun, steps: 5, levels: [80, 2, 0.1]}",
         "{levels: angle}",
+        "{levels: trailing, guidance: 2, guidance_interval: [100, 6000]}",
     ],
 )
 def test_what_goes_together_is_taken(sound: str, sample: str) -> None:
     parse(sound + f"sample: {sample}\n")
+
+
+def test_a_saved_recipe_that_names_every_default_is_taken(sound: str) -> None:
+    recipe = parse(sound + "sample: {sampler: ddpm}\n")
+    assert parse(recipe.model_dump_json()) == recipe
+
+
+def test_plain_epsilon_on_a_chain_without_signal_is_refused(spoil: Spoil) -> None:
+    (problem,) = spoil("", "diffusion: {zero_terminal: true, prediction: epsilon_plain}\n")
+    assert "plain epsilon says nothing about the clean field" in problem.what

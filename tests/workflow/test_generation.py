@@ -10,7 +10,8 @@ import xarray as xr
 
 import climdiff
 from climdiff import build, bundle
-from climdiff.errors import DataError, MismatchError
+from climdiff.errors import DataError, MismatchError, OutputError
+from climdiff.grids.grid import Grid, check_same
 from climdiff.recipe.load import changed, load
 from climdiff.workflow.generation import generate
 from climdiff.workflow.training import train
@@ -126,3 +127,54 @@ def test_fault_080_members_of_every_sampler_have_the_block_means_of_the_coarse_f
     means = drawn.reshape(2, 2, 8, 8, 8, 8).mean(axis=(3, 5))
     np.testing.assert_allclose(means, np.broadcast_to(coarse["pr"].values, means.shape), rtol=1e-5, atol=1e-5)
     assert drawn.min() >= 0.0
+
+
+@pytest.mark.parametrize("options", [{"sampler": "euler", "levels": "trailing"}, {"sampler": "heun", "sigma_min": 0.3}])
+def test_fault_080_churn_keeps_block_means_too(radar, options):
+    folder, recipe, coarse = radar
+    overrides = [f"sample.{key}={value}" for key, value in options.items()]
+    model = bundle.load(folder, changed(recipe, [*overrides, "sample.steps=7", "sample.churn=40"], ("sample",)))
+    means = model.downscale(coarse, members=1)["pr"].values.reshape(1, 2, 8, 8, 8, 8).mean(axis=(3, 5))
+    np.testing.assert_allclose(means, coarse["pr"].values[None], rtol=1e-5, atol=1e-5)
+
+
+def test_fault_074_means_beyond_the_limits_of_members_are_refused(radar):
+    folder, _, coarse = radar
+    flood = coarse.assign(pr=(coarse["pr"] * 0 + 145).assign_attrs(coarse["pr"].attrs))
+    with pytest.raises(
+        DataError, match=r"CD-074 .*coarse 'pr' reaches from 145 to 145, members only from 0 to 139.9.*largest"
+    ):
+        bundle.load(folder).downscale(flood, members=1)
+
+
+def test_fault_075_a_hole_on_every_date_is_a_hole_unless_the_recipe_masks(model, minute_recipe, tmp_path):
+    coarse = build.open_splits(minute_recipe, ["test"])["test"].coarse.isel(time=slice(0, 4)).load()
+    coarse["pr"][:, 0, 0] = np.nan
+    coarse.to_netcdf(tmp_path / "holes.nc")
+    with pytest.raises(OutputError, match=r"CD-075 .*missing or not finite"):
+        generate(model, tmp_path / "e.zarr", members=1, predictors=tmp_path / "holes.nc")
+
+
+def test_fault_005_damaged_predictors_are_one_line(model, minute_recipe, tmp_path):
+    coarse = build.open_splits(minute_recipe, ["test"])["test"].coarse.isel(time=slice(0, 4)).load()
+    coarse.to_zarr(tmp_path / "p.zarr", zarr_format=2)
+    chunk = next(path for path in (tmp_path / "p.zarr" / "pr").iterdir() if not path.name.startswith("."))
+    chunk.write_bytes(chunk.read_bytes()[:20])
+    with pytest.raises(DataError, match=r"CD-005 .*values cannot be read"):
+        generate(model, tmp_path / "e.zarr", members=1, predictors=tmp_path / "p.zarr")
+
+
+def test_fault_016_coordinates_in_float32_are_the_same_grid(real_data, monkeypatch, tmp_path):
+    monkeypatch.setenv("CLIMDIFF_DATA", str(real_data))
+    pairs = build.open_splits(load("recipes/iberia.yaml"), ["validation"])["validation"]
+    grid, coarse = pairs.coarse_grid, pairs.coarse.isel(time=slice(0, 1))
+    narrow = coarse.assign_coords(
+        {dim: coarse[dim].astype(np.float32).assign_attrs(coarse[dim].attrs) for dim in (grid.y_dim, grid.x_dim)}
+    )
+    check_same(Grid.from_dataset(narrow), grid, ("own", "training"))
+
+
+def test_without_a_number_a_store_keeps_its_members(store, model, tmp_path):
+    shutil.copytree(store, tmp_path / "more.zarr")
+    generate(model, tmp_path / "more.zarr", members=5)
+    assert generate(model, tmp_path / "more.zarr").n_written == 0

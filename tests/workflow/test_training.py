@@ -51,8 +51,8 @@ def test_fault_046_resuming_nothing_is_an_error(minute_recipe, tmp_path):
 
 def test_fault_045_an_edited_recipe_is_not_resumed(trained, minute_recipe, tmp_path):
     shutil.copytree(trained, tmp_path / "run")
-    with pytest.raises(MismatchError, match=r"CD-045 .*train\.learning_rate: 0\.001 -> 0\.002"):
-        train(changed(minute_recipe, learning_rate=2e-3), tmp_path / "run", resume=True)
+    with pytest.raises(MismatchError, match=r"CD-045 .*train\.learning_rate: 0\.002 -> 0\.003"):
+        train(changed(minute_recipe, learning_rate=3e-3), tmp_path / "run", resume=True)
 
 
 def test_fault_045_a_harmless_key_may_change(trained, minute_recipe, tmp_path):
@@ -106,3 +106,8 @@ def test_fault_020_conserving_what_is_no_block_mean_is_refused_before_training(m
     with pytest.raises(DataError, match=r"CD-020 .*coarse 'pr' is no block mean"):
         train(asked, tmp_path)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_longer_recipe_is_not_told_to_resume(trained, minute_recipe):
+    with pytest.raises(MismatchError, match=r"CD-044 .*of another recipe \(train.steps: 6 -> 7\)"):
+        train(changed(minute_recipe, steps=7), trained)
