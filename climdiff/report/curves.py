@@ -111,11 +111,37 @@ def reliability_figure(curves: Mapping[str, Reliability], event: str) -> Figure:
     return figure
 
 
+def _draw_groups(axes: Axes, rows: Sequence[Mapping[str, Any]], loss: str) -> None:
+    """Draw the loss of each group that the log tells apart, such as bands of noise levels."""
+    groups = sorted({key for row in rows for key in row if key.startswith(f"{loss}_")}, key=_lowest_number)
+    for name, color in zip(groups, ("#CC79A7", "#E69F00", "#009E73", "#56B4E9", "#999999"), strict=False):
+        steps, losses = _column(rows, name)
+        # a group has few samples a row: a running mean over a twentieth of the training
+        length = max(1, len(losses) // 20)
+        smooth = np.convolve(losses, np.full(length, 1 / length), mode="valid")
+        axes.plot(
+            steps[length // 2 :][: len(smooth)],
+            smooth,
+            color=color,
+            linewidth=0.9,
+            label=name.removeprefix(f"{loss}_").replace("_", " "),
+        )
+    if groups:
+        axes.legend(loc="upper right", fontsize="small", ncols=2)
+
+
+def _lowest_number(name: str) -> tuple[float, int]:
+    """Order `sigma below 0.1` before `sigma 0.1 to 1`."""
+    numbers = [float(word) for word in name.split("_") if word.replace(".", "").isdigit()]
+    return (min(numbers, default=0.0), 0 if "below" in name else len(numbers))
+
+
 def loss_figure(rows: Sequence[Mapping[str, Any]], loss: str = "loss", validation: str = "validation_score") -> Figure:
     """Return training loss and validation score against step.
 
     Args:
-        rows: the log; each has `step`, and `loss` or `validation` or both. Other rows are passed over.
+        rows: the log; each has `step`, and `loss` or `validation` or both. Other rows are passed over. What begins with
+            `loss_` is the loss of a group of samples and drawn beside.
         validation: key of the score that chose the checkpoint: fair CRPS of a small ensemble over the mean absolute
             error of bilinear interpolation.
     """
@@ -127,11 +153,13 @@ def loss_figure(rows: Sequence[Mapping[str, Any]], loss: str = "loss", validatio
             middle, low, high, at = _thin(steps, losses)
             upper.fill_between(at, low, high, color="#0072B2", alpha=0.2, linewidth=0)
             upper.plot(at, middle, color="#0072B2")
+            _draw_groups(upper, rows, loss)
             if np.all(losses[np.isfinite(losses)] > 0):
                 upper.set_yscale("log")
+                shown = "25" if max(upper.get_ylim()) > 5 * min(upper.get_ylim()) else "23456789"
                 upper.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
                 upper.yaxis.set_minor_formatter(
-                    FuncFormatter(lambda value, _: f"{value:g}" if f"{value:e}"[0] in "25" else "")
+                    FuncFormatter(lambda value, _: f"{value:g}" if f"{value:e}"[0] in shown else "")
                 )
         if np.isfinite(scores).any():
             best = int(np.nanargmin(scores))

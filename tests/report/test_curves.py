@@ -107,3 +107,25 @@ def test_the_best_score_is_the_uppermost_bar() -> None:
 
 def test_a_hostile_name_is_drawn_as_text() -> None:
     assert saved(curves.score_bars({"$\\frac{\x1b": {"crps_fair": 1.0}}, units="$^"))
+
+
+def test_the_loss_of_each_group_is_a_running_mean_of_its_own() -> None:
+    rows = [
+        {"step": 10 * number, "loss": 1.0, "loss_sigma_below_0.1": 2.0, "loss_sigma_0.1_to_1": 0.5 + number % 2}
+        for number in range(1, 101)
+    ]
+    figure = curves.loss_figure(rows)
+    labels = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
+    assert labels == ["sigma below 0.1", "sigma 0.1 to 1"]
+    assert line(figure, 0, "sigma below 0.1")[:, 1] == pytest.approx(2.0)
+    assert line(figure, 0, "sigma 0.1 to 1")[:, 1] == pytest.approx(1.0, abs=0.11)
+
+
+def test_a_narrow_range_of_losses_has_numbers_on_its_axis() -> None:
+    rows = [{"step": number, "loss": 0.7 + 0.001 * number} for number in range(1, 101)]
+    figure = curves.loss_figure(rows)
+    figure.canvas.draw()
+    axis = figure.axes[0].yaxis
+    low, high = figure.axes[0].get_ylim()
+    ticks = [*axis.get_major_ticks(), *axis.get_minor_ticks()]
+    assert any(tick.label1.get_text() for tick in ticks if low <= tick.get_loc() <= high)
