@@ -20,17 +20,16 @@ def dpmpp_2m(denoise: Denoise, x: Tensor, sigmas: Tensor, noise: NoiseSource) ->
     d extrapolates the last two estimates of x0 to the middle of the step; the first step has only one and is of first
     order. Deterministic given z_T: `noise` is not used.
     """
-    last: Tensor | None = None
-    last_step = 0.0
+    last: tuple[Tensor, float] | None = None
     for step in range(len(sigmas) - 1):
         now, then = float(sigmas[step]), float(sigmas[step + 1])
         x0 = denoise(x, sigmas[step].expand(len(x)))
         if then == 0:
             return x0
         h = math.log(now / then)
-        direction = x0 if last is None else x0 + h / (2 * last_step) * (x0 - last)
+        direction = _middle(x0, h, last)
         x = (then / now) * x + (1 - then / now) * direction
-        last, last_step = x0, h
+        last = x0, h
     return x
 
 
@@ -57,16 +56,23 @@ def dpmpp_sde_2m(denoise: Denoise, x: Tensor, sigmas: Tensor, noise: NoiseSource
     As `dpmpp_2m`, with the step of the reverse stochastic equation: twice the pull to d, and fresh noise that makes up
     for it. With d = x0 it is `ddpm`.
     """
-    last: Tensor | None = None
-    last_step = 0.0
+    last: tuple[Tensor, float] | None = None
     for step in range(len(sigmas) - 1):
         now, then = float(sigmas[step]), float(sigmas[step + 1])
         x0 = denoise(x, sigmas[step].expand(len(x)))
         if then == 0:
             return x0
         h = math.log(now / then)
-        direction = x0 if last is None else x0 + h / (2 * last_step) * (x0 - last)
+        direction = _middle(x0, h, last)
         shrunk = (then / now) ** 2
         x = shrunk * x + (1 - shrunk) * direction + then * math.sqrt(1 - shrunk) * noise(step + 1).to(x)
-        last, last_step = x0, h
+        last = x0, h
     return x
+
+
+def _middle(x0: Tensor, h: float, last: tuple[Tensor, float] | None) -> Tensor:
+    """Return x0 in the middle of a step of length `h`, extrapolated from the `last` estimate and its step's length."""
+    if last is None:
+        return x0
+    before, length = last
+    return x0 + h / (2 * length) * (x0 - before)
