@@ -30,6 +30,7 @@ from climdiff.data.conservation import Weights
 from climdiff.data.encoder import Encoder
 from climdiff.data.pairs import Pairs
 from climdiff.downscalers.diffusion import DiffusionDownscaler
+from climdiff.drawing import Learned
 from climdiff.errors import DataError, MismatchError, Problem
 from climdiff.grids.grid import Grid, check_same
 from climdiff.networks.precision import compute_dtype, device
@@ -54,6 +55,8 @@ class About(BaseModel):
     ranges: dict[str, tuple[float, float]]
     dtype: Literal["float32", "bfloat16"]
     block_weights: dict[str, Weights] = {}
+    time_step: int | None = None
+    half_lives: dict[str, float] = {}
     training: dict[str, Any]
     sha256: dict[str, str]
 
@@ -110,6 +113,8 @@ class Model:
             "limits": self.downscaler.sampling.limits,
             "micro_batch": self.downscaler.sampling.micro_batch,
         }
+        if self.downscaler.sampling.persistence is not None:
+            facts["noise_half_life_steps"] = self.downscaler.sampling.persistence.half_lives
         return {
             "version": climdiff.__version__,
             "name": self.recipe.name,
@@ -146,9 +151,8 @@ def save(
     train: Pairs,
     encoder: Encoder,
     weights: Mapping[str, Tensor],
-    ranges: build.Limits,
     dtype: torch.dtype,
-    block_weights: Mapping[str, Weights],
+    learned: Learned,
     training: Mapping[str, Any],
 ) -> None:
     """Write the bundle of a trained model to `path`; it appears whole, and one that was there is replaced.
@@ -159,9 +163,8 @@ def save(
         train: The training pairs, for grids and attributes.
         encoder: Channels and transforms.
         weights: State of the denoiser.
-        ranges: Smallest and largest training value per target.
         dtype: What its convolutions compute in, on any machine.
-        block_weights: Kind of mean by target whose coarse fields are block means, from `data.conservation`.
+        learned: What the training data say about drawing members.
         training: Facts to tell: steps, best step, score ...
     """
     assert train.fine is not None
@@ -179,9 +182,11 @@ def save(
         climdiff=climdiff.__version__,
         predictors={name: _plain(train.coarse[name].attrs) for name in encoder.predictors},
         targets={name: _plain(train.fine[name].attrs) for name in encoder.targets},
-        ranges=dict(ranges),
+        ranges=dict(learned.ranges),
         dtype="bfloat16" if dtype == torch.bfloat16 else "float32",
-        block_weights=dict(block_weights),
+        block_weights=dict(learned.block_weights),
+        time_step=learned.time_step,
+        half_lives=dict(learned.half_lives),
         training=dict(training),
         sha256={file.name: sha256(file) for file in sorted(building.iterdir())},
     )
@@ -221,7 +226,8 @@ def load(path: str | Path, recipe: Recipe | None = None) -> Model:
     _check_weights(folder, weights, denoiser.state_dict())
     denoiser.load_state_dict(weights)
     limits = build.limits(about.ranges, about.targets, recipe.sample.largest)
-    sampling = drawing.sampling(recipe, denoiser.chain, limits)
+    learned = Learned(about.ranges, about.block_weights, about.time_step, about.half_lives)
+    sampling = drawing.sampling(recipe, denoiser.chain, limits, drawing.persistence(recipe, learned))
     denoiser.to(device())
     dtype = compute_dtype(about.dtype, device())
     grid = Grid.from_dataset(states["coarse_grid"], str(folder / "coarse_grid.nc"))

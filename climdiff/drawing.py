@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -23,9 +24,27 @@ from climdiff.recipe.schema import Recipe, Sample
 from climdiff.samplers import ancestral, dpm_solver, heun
 from climdiff.samplers.ancestral import Sampler
 from climdiff.samplers.angular import angular
+from climdiff.samplers.persistence import DAY, LONGEST, Persistence
 
 
-def sampling(recipe: Recipe, chain: Chain, limits: Limits) -> Sampling:
+@dataclass(frozen=True)
+class Learned:
+    """What training found out about drawing members.
+
+    Attributes:
+        ranges: Smallest and largest training value of each target.
+        block_weights: Kind of mean by target whose coarse fields are block means, from `data.conservation`.
+        time_step: Time from one training date to the next [us]; None where they have no common step.
+        half_lives: How long noise has to persist, by target [days]; empty where that was not asked for.
+    """
+
+    ranges: Limits
+    block_weights: Mapping[str, Weights]
+    time_step: int | None
+    half_lives: Mapping[str, float]
+
+
+def sampling(recipe: Recipe, chain: Chain, limits: Limits, persistence: Persistence | None = None) -> Sampling:
     """Return how members are drawn."""
     sample = recipe.sample
     return Sampling(
@@ -35,6 +54,7 @@ def sampling(recipe: Recipe, chain: Chain, limits: Limits) -> Sampling:
         guidance_interval=sample.guidance_interval,
         limits=limits,
         micro_batch=recipe.generate.micro_batch,
+        persistence=persistence,
     )
 
 
@@ -97,6 +117,31 @@ def _spaced(sample: Sample, chain: Chain) -> Tensor:
             return levels.uniform(chain, steps)
         case given:
             return torch.tensor([*given, 0.0], dtype=torch.float64)
+
+
+def persistence(recipe: Recipe, learned: Learned) -> Persistence | None:
+    """Return how long noise persists, or None where it does not.
+
+    Raises:
+        RecipeError: CD-037, half-lives that were not fitted, dates without a common step, half-lives too long for it.
+    """
+    asked, key = recipe.sample.noise_half_life, "sample.noise_half_life"
+    if asked is None:
+        return None
+    half_lives = learned.half_lives if asked == "fitted" else asked
+    if not half_lives:
+        what = "half-lives were not fitted when this model was trained"
+        fix = f"climdiff train RECIPE {key}=fitted --resume fits them; or give days by target"
+        raise RecipeError(Problem(37, key, what, fix))
+    if learned.time_step is None:
+        what = "the training dates have no common step that noise could persist over"
+        raise RecipeError(Problem(37, key, what, "set it to null"))
+    steps = {name: half_lives.get(name, 0.0) * DAY / learned.time_step for name in recipe.data.targets}
+    for name, length in steps.items():
+        if length > LONGEST:
+            what = f"{half_lives[name]:g} days of '{name}' are {length:.0f} steps of the data, more than {LONGEST:g}"
+            raise RecipeError(Problem(37, key, what, f"give at most {LONGEST * learned.time_step / DAY:g} days"))
+    return Persistence(learned.time_step, tuple(steps.values()))
 
 
 def shared(recipe: Recipe) -> tuple[str, ...]:

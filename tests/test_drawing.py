@@ -11,6 +11,7 @@ from climdiff import drawing
 from climdiff.diffusion import levels, schedules
 from climdiff.errors import RecipeError
 from climdiff.recipe.schema import Sample, Sampler
+from climdiff.samplers.persistence import Persistence
 
 CHAIN = schedules.cosine(1000)
 
@@ -47,3 +48,33 @@ def test_levels_may_be_given_one_by_one():
 def test_levels_that_the_chain_does_not_have_are_refused(sample, message):
     with pytest.raises(RecipeError, match=message):
         drawing.noise_levels(Sample.model_construct(**{**Sample().model_dump(), **sample}), schedules.linear(1000))
+
+
+def learned(step=86_400_000_000, **half_lives):
+    return drawing.Learned({}, {}, step, half_lives)
+
+
+def with_half_life(recipe, value):
+    return recipe.model_copy(update={"sample": recipe.sample.model_copy(update={"noise_half_life": value})})
+
+
+def test_half_lives_are_counted_in_steps_of_the_data(minute_recipe):
+    assert drawing.persistence(minute_recipe, learned()) is None
+    six_hourly = learned(step=21_600_000_000, pr=0.5)
+    assert drawing.persistence(with_half_life(minute_recipe, "fitted"), six_hourly) == Persistence(
+        21_600_000_000, (2.0,)
+    )
+    assert drawing.persistence(with_half_life(minute_recipe, {"pr": 3.0}), learned()).half_lives == (3.0,)
+
+
+@pytest.mark.parametrize(
+    ("asked", "found", "message"),
+    [
+        ("fitted", learned(), r"half-lives were not fitted .*Fix: climdiff train RECIPE sample\.noise"),
+        ({"pr": 2.0}, learned(step=None), r".*no common step .*Fix: set it to null"),
+        ({"pr": 101.0}, learned(), r"101 days of 'pr' are 101 steps of the data, more than 100\. Fix: give at"),
+    ],
+)  # fmt: skip
+def test_fault_037_half_lives_that_cannot_be_are_refused(minute_recipe, asked, found, message):
+    with pytest.raises(RecipeError, match=f"CD-037 sample.noise_half_life: {message}"):
+        drawing.persistence(with_half_life(minute_recipe, asked), found)

@@ -86,6 +86,27 @@ def pair_times(
     return order[0][in_fine], order[1][in_coarse]
 
 
+def common_step(times: xr.DataArray) -> int | None:
+    """Return the time from one date to the next [us] where most neighbors are that far apart, else None."""
+    steps, counts = np.unique(np.diff(microseconds(times)), return_counts=True)
+    most = int(counts.argmax()) if counts.size else 0
+    return int(steps[most]) if counts.size and 2 * counts[most] > counts.sum() else None
+
+
+def refuse_other_steps(times: xr.DataArray, step: int) -> None:
+    """Refuse dates that are not a whole number of steps [us] apart: CD-023, with the first of them."""
+    numbers = microseconds(times)
+    off = np.flatnonzero((numbers - numbers[0]) % step)
+    if off.size:
+        hours = step / MICROSECONDS_PER_HOUR
+        what = (
+            f"{iso_dates(times, off[:1])} is no whole number of steps of {hours:g} h after {iso_dates(times, [0])}; "
+            f"noise that persists needs the step of the training data"
+        )
+        fix = "give dates of that step, or set sample.noise_half_life to null"
+        raise DataError(Problem(23, "predictors", what, fix))
+
+
 def _count(times: xr.DataArray, calendar: str) -> np.ndarray:
     if times.dtype.kind == "M":
         return times.values.astype("datetime64[us]").astype(np.int64)

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 import xarray as xr
 from torch import Tensor
 
 from climdiff.data.conservation import Conservation, Projection
 from climdiff.data.encoder import Encoder
+from climdiff.data.times import refuse_other_steps
 from climdiff.diffusion.denoiser import Denoiser
 from climdiff.diffusion.guidance import classifier_free, projected, thresholded
 from climdiff.downscalers.contract import realization_coordinate
@@ -19,6 +21,7 @@ from climdiff.grids.regrid import Method, regrid
 from climdiff.networks.precision import autocast
 from climdiff.samplers.ancestral import NoiseSource, Sampler
 from climdiff.samplers.noise import Noise, time_keys
+from climdiff.samplers.persistence import Persistence, PersistentNoise
 
 CONSERVED_BELOW = 0.2
 """Highest noise level at which block means are conserved; the last level of a sampler always is one."""
@@ -36,6 +39,7 @@ class Sampling:
         limits: Lowest and highest physical value by variable, kept at every step.
         micro_batch: Fields in one network evaluation; always filled up, because a convolution may round differently for
             another batch size.
+        persistence: How long the noise of each target persists from date to date; None is not at all.
     """
 
     sampler: Sampler
@@ -44,6 +48,7 @@ class Sampling:
     guidance_interval: tuple[float, float] | None = None
     limits: Mapping[str, tuple[float, float]] | None = None
     micro_batch: int = 32
+    persistence: Persistence | None = None
 
 
 class DiffusionDownscaler:
@@ -82,7 +87,8 @@ class DiffusionDownscaler:
             Target variables (realization, time, y, x), float32, physical units.
 
         Raises:
-            DataError: CD-074, coarse values beyond the limits that members are kept in while conserving them.
+            DataError: CD-074, coarse values beyond the limits that members are kept in while conserving them; CD-023,
+                dates that noise cannot persist between.
         """
         predictors = coarse[list(self.encoder.predictors)].compute(scheduler="synchronous")
         predictors = predictors.transpose("time", self.coarse_grid.y_dim, self.coarse_grid.x_dim)
@@ -105,18 +111,33 @@ class DiffusionDownscaler:
 
         `guess` are the coarse fields on the fine grid, `coarse` the same on their own, (time, Y, X) each.
         """
-        keys = time_keys(guess["time"].values).tolist()
+        keys = self._keys(guess["time"])
         low, high = self.encoder.bounds(guess, self.sampling.limits or {})
         shape = (self.encoder.n_target, *self.encoder.grid.shape)
         fields = torch.empty(len(members), len(keys), *shape)
         pairs = [(row, column) for row in range(len(members)) for column in range(len(keys))]
         for rows, columns, filled in _batches(pairs, self.sampling.micro_batch):
             at = [column for _, column in filled]
-            noise = Noise(seed, [(members[row], keys[column]) for row, column in filled], shape)
+            noise = self._noise(seed, [(members[row], keys[column]) for row, column in filled], shape)
             project = None if self.conservation is None else self.conservation.bind(guess, coarse, at)
             x0 = self._draw(condition[at], low[at], high[at], noise, project)
             fields[rows, columns] = x0[: len(rows)]
         return fields
+
+    def _keys(self, times: xr.DataArray) -> np.ndarray:
+        """Return the time keys that the noise of each date is made of, (time, k)."""
+        persistence = self.sampling.persistence
+        if persistence is None:
+            return time_keys(times.values)[:, None]
+        refuse_other_steps(times, persistence.step)
+        return persistence.keys(times.values)
+
+    def _noise(
+        self, seed: int, addresses: Sequence[tuple[int, np.ndarray]], shape: tuple[int, int, int]
+    ) -> NoiseSource:
+        if self.sampling.persistence is None:
+            return Noise(seed, [(member, int(keys[0])) for member, keys in addresses], shape)
+        return PersistentNoise(seed, addresses, shape, self.sampling.persistence.coefficients())
 
     @torch.no_grad()
     def _draw(

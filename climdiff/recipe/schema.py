@@ -87,6 +87,7 @@ StepsByVariable = Annotated[Mapping[Variable, tuple[Step, ...]], Field(max_lengt
 Sampler = Literal["ddpm", "ddim", "euler", "heun", "dpmpp_2m", "dpmpp_2s", "dpmpp_sde_2m", "angular"]
 Levels = Annotated[tuple[Annotated[float, Field(gt=0.0, le=100_000.0)], ...], Field(min_length=1, max_length=10_000)]
 Baseline = Literal["bilinear", "climatology", "analogs", "oracle"]
+HalfLife = Annotated[float, Field(ge=0.0, le=36_500.0)]
 HARMLESS: dict[str, Any] = {"harmless": True}
 
 
@@ -255,6 +256,12 @@ class Sample(Section):
     guidance_interval: Annotated[tuple[float, float], Field()] | None = Field(
         default=None, description="Lowest and highest noise level at which guidance acts; null: all."
     )
+    noise_half_life: (
+        Literal["fitted"] | Annotated[Mapping[Variable, HalfLife], Field(min_length=1, max_length=256)] | None
+    ) = Field(
+        default=None,
+        description="Half-life of noise from date to date by target [days], or fitted; null: every date its own.",
+    )
     largest: Annotated[float, Field(ge=1.0, le=1000.0)] = Field(
         default=1.25, description="Upper physical bound, as a multiple of the largest training value."
     )
@@ -356,6 +363,9 @@ class Recipe(Section):
         if sample.conserve and "data" in info.data and "transforms" in info.data:
             data: Data = info.data["data"]
             findings += consistency.unconserved(info.data["transforms"].targets, data.targets, data.predictors)
+        if isinstance(sample.noise_half_life, Mapping) and "data" in info.data:
+            targets = info.data["data"].targets
+            findings += consistency.not_targets(("noise_half_life",), sample.noise_half_life, targets)
         _raise(findings)
         return sample
 

@@ -6,6 +6,7 @@ import fcntl
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +16,15 @@ from torch import nn
 
 from climdiff import build, bundle, drawing
 from climdiff.data.batches import Batches
-from climdiff.data.conservation import Weights, block_weights
+from climdiff.data.conservation import Conservation, Weights, block_weights
 from climdiff.data.encoder import Encoder
 from climdiff.data.pairs import Pairs
+from climdiff.data.times import common_step
 from climdiff.diffusion import levels
 from climdiff.diffusion.denoiser import Denoiser
 from climdiff.diffusion.objective import Objective
 from climdiff.downscalers.diffusion import DiffusionDownscaler, Sampling
+from climdiff.drawing import Learned
 from climdiff.errors import DataError, MismatchError, Problem
 from climdiff.networks.precision import compute_dtype, device
 from climdiff.recipe.fingerprint import difference, fingerprint
@@ -32,11 +35,14 @@ from climdiff.training import checkpoint
 from climdiff.training.loop import Progress, Run
 from climdiff.training.loop import train as train_run
 from climdiff.verification.probabilistic import crps_fair
+from climdiff.workflow import persistence
 
 logger = logging.getLogger(__name__)
 
 LARGEST, N_LEVELS = 1.25, 10
 """Of the validation ensemble: as the recipe's keys `sample.largest` and `sample.steps`."""
+FITTED = "fitted"
+"""Of `sample.noise_half_life`."""
 SECTIONS = ("seed", "data", "transforms", "model", "diffusion", "train")
 """Sections of a recipe that make a training what it is."""
 
@@ -44,7 +50,11 @@ SECTIONS = ("seed", "data", "transforms", "model", "diffusion", "train")
 def is_trained(folder: Path, recipe: Recipe) -> bool:
     """Return whether `folder` holds the bundle of exactly this training."""
     file = folder / "bundle" / "recipe.json"
-    return file.is_file() and not difference(parse(file.read_text(), str(file)), recipe, *SECTIONS)
+    if not file.is_file():
+        return False
+    trained = parse(file.read_text(), str(file))
+    is_fitted = trained.sample.noise_half_life == FITTED or recipe.sample.noise_half_life != FITTED
+    return is_fitted and not difference(trained, recipe, *SECTIONS)
 
 
 def train(
@@ -75,11 +85,8 @@ def train(
     say(f"data: {pairs.n_times} training times, {splits['validation'].n_times} for validation")
     encoder = build.encoder(recipe, pairs)
     ranges = build.ranges(pairs, recipe.data.targets)
-    weights_of_blocks = _block_weights(recipe, pairs)
-    attributes = _attributes(pairs, recipe.data.targets)
-    limits = build.limits(ranges, attributes, recipe.sample.largest)
-    # refuses what the bundle could not be sampled with before the first step
-    drawing.conservation(recipe, encoder, pairs.coarse_grid, limits, attributes, weights_of_blocks)
+    learned = Learned(ranges, _block_weights(recipe, pairs), common_step(pairs.times), {})
+    _refuse_undrawable(recipe, pairs, encoder, learned)
     denoiser = build.denoiser(recipe, encoder.n_condition, encoder.n_target).to(device())
     dtype = compute_dtype(recipe.train.precision, device())
     objective = Objective(denoiser, recipe.diffusion.weighting, recipe.train.condition_dropout, dtype)
@@ -110,8 +117,37 @@ def train(
         assert chosen is not None
         facts = {"steps": run.step, "best_step": chosen.step, "validation_score": chosen.score, "weights": n_weights}
         weights = checkpoint.load(chosen, "average")
-        bundle.save(folder / "bundle", recipe, pairs, encoder, weights, ranges, dtype, weights_of_blocks, facts)
+        if recipe.sample.noise_half_life == FITTED:
+            say("fitting how long noise persists")
+            denoiser.load_state_dict(weights)
+            learned = replace(learned, half_lives=_half_lives(recipe, pairs, encoder, denoiser, dtype, learned))
+        bundle.save(folder / "bundle", recipe, pairs, encoder, weights, dtype, learned, facts)
     return folder / "bundle"
+
+
+def _refuse_undrawable(recipe: Recipe, pairs: Pairs, encoder: Encoder, learned: Learned) -> None:
+    """Refuse, before the first step, what the bundle could not be sampled with."""
+    _conservation(recipe, pairs, encoder, learned)
+    if recipe.sample.noise_half_life == FITTED:
+        persistence.neighbors(pairs, persistence.OF_TRUTH)
+    else:
+        drawing.persistence(recipe, learned)
+
+
+def _conservation(recipe: Recipe, pairs: Pairs, encoder: Encoder, learned: Learned) -> Conservation | None:
+    attributes = _attributes(pairs, recipe.data.targets)
+    limits = build.limits(learned.ranges, attributes, recipe.sample.largest)
+    return drawing.conservation(recipe, encoder, pairs.coarse_grid, limits, attributes, learned.block_weights)
+
+
+def _half_lives(
+    recipe: Recipe, pairs: Pairs, encoder: Encoder, denoiser: Denoiser, dtype: torch.dtype, learned: Learned
+) -> dict[str, float]:
+    limits = build.limits(learned.ranges, _attributes(pairs, recipe.data.targets), recipe.sample.largest)
+    sampling = drawing.sampling(recipe, denoiser.chain, limits)
+    kept = _conservation(recipe, pairs, encoder, learned)
+    parts = denoiser, encoder, pairs.coarse_grid, pairs.method
+    return persistence.fit(DiffusionDownscaler(*parts, sampling, dtype, kept), pairs, recipe.seed)
 
 
 def _attributes(pairs: Pairs, targets: Iterable[str]) -> dict[str, dict[str, Any]]:

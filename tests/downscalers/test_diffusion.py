@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import get_args
 
 import numpy as np
@@ -11,8 +12,10 @@ import torch
 import climdiff
 from climdiff import build, drawing
 from climdiff.downscalers.diffusion import DiffusionDownscaler
+from climdiff.errors import DataError
 from climdiff.recipe.schema import Sample
 from climdiff.recipe.schema import Sampler as SamplerName
+from climdiff.samplers.persistence import DAY, Persistence
 
 
 @pytest.fixture(scope="module")
@@ -92,3 +95,27 @@ def test_the_callers_data_are_left_lazy(parts, minute_recipe):
     coarse = build.open_splits(minute_recipe, ["test"])["test"].coarse.isel(time=slice(0, 1)).chunk(time=1)
     downscaler.downscale(coarse, [0], 0)
     assert coarse["pr"].chunks is not None
+
+
+def persistent(downscaler, recipe, half_life, step=DAY):
+    made = with_sample(downscaler, recipe)
+    made.sampling = replace(made.sampling, persistence=Persistence(step, (half_life,)))
+    return made
+
+
+def test_fault_082_a_member_with_persistent_noise_is_the_same_date_by_date(parts, minute_recipe):
+    downscaler, coarse = parts
+    made = persistent(downscaler, minute_recipe, 2.0)
+    both = made.downscale(coarse, [0, 5], 0)["pr"].values
+    alone = made.downscale(coarse.isel(time=[1]), [5], 0)["pr"].values
+    np.testing.assert_array_equal(both[1, 1], alone[0, 0])
+    independent = with_sample(downscaler, minute_recipe).downscale(coarse, [0, 5], 0)["pr"].values
+    assert np.abs(both - independent).max() > 1e-3
+    none = persistent(downscaler, minute_recipe, 0.0).downscale(coarse, [0, 5], 0)["pr"].values
+    np.testing.assert_array_equal(none, independent)
+
+
+def test_fault_023_dates_off_the_step_of_the_training_data_are_refused(parts, minute_recipe):
+    downscaler, coarse = parts
+    with pytest.raises(DataError, match=r"CD-023 predictors: 2001-02-02 is no whole number of steps of 36 h after 200"):
+        persistent(downscaler, minute_recipe, 2.0, step=DAY * 3 // 2).downscale(coarse, [0], 0)

@@ -8,11 +8,13 @@ import shutil
 
 import pytest
 
+import climdiff
 from climdiff import build
 from climdiff.errors import DataError, MismatchError, RetryError
 from climdiff.recipe.load import load
 from climdiff.training.checkpoint import sha256
 from climdiff.training.log import read
+from climdiff.workflow import persistence
 from climdiff.workflow.training import is_trained, train
 
 
@@ -111,3 +113,31 @@ def test_fault_020_conserving_what_is_no_block_mean_is_refused_before_training(m
 def test_a_longer_recipe_is_not_told_to_resume(trained, minute_recipe):
     with pytest.raises(MismatchError, match=r"CD-044 .*of another recipe \(train.steps: 6 -> 7\)"):
         train(changed(minute_recipe, steps=7), trained)
+
+
+def persistent(recipe):
+    sample = recipe.sample.model_copy(update={"noise_half_life": "fitted"})
+    return recipe.model_copy(update={"sample": sample})
+
+
+def test_half_lives_are_fitted_after_the_last_step_where_a_recipe_asks_for_it(trained, minute_recipe, tmp_path):
+    shutil.copytree(trained, tmp_path / "run")
+    recipe = persistent(minute_recipe)
+    assert not is_trained(tmp_path / "run", recipe)
+    lines = []
+    train(recipe, tmp_path / "run", resume=True, say=lines.append)
+    assert lines[-1] == "fitting how long noise persists"
+    assert is_trained(tmp_path / "run", recipe)
+    assert is_trained(tmp_path / "run", minute_recipe)
+    model = climdiff.load(tmp_path / "run")
+    (half_life,) = model.downscaler.sampling.persistence.half_lives
+    assert 0 <= half_life <= 10
+    name = "bundle/weights.safetensors"
+    assert sha256(tmp_path / "run" / name) == sha256(trained / name)
+
+
+def test_fault_023_dates_without_neighbors_are_refused_before_training(minute_recipe, tmp_path, monkeypatch):
+    monkeypatch.setattr(persistence, "FEWEST_NEIGHBORS", 1000)
+    with pytest.raises(DataError, match="CD-023 training data: 364 of 365 dates"):
+        train(persistent(minute_recipe), tmp_path)
+    assert not (tmp_path / "log.jsonl").exists()

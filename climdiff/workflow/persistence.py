@@ -1,0 +1,115 @@
+"""How long noise has to persist for members to change from date to date as the truth does."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from climdiff.data.pairs import Pairs
+from climdiff.data.times import common_step, microseconds
+from climdiff.downscalers.diffusion import DiffusionDownscaler
+from climdiff.errors import DataError, Problem
+from climdiff.samplers.ancestral import ddim
+from climdiff.samplers.persistence import DAY, Persistence
+
+OF_TRUTH, OF_MEMBERS = 512, 128
+"""Pairs of dates that correlations are taken from at most; a member costs many evaluations of the network."""
+
+FEWEST_NEIGHBORS = 24
+
+TRIED = (0.0, 0.5, 0.9)
+"""Correlations of noise whose effect on members is measured."""
+
+
+def neighbors(pairs: Pairs, at_most: int) -> np.ndarray:
+    """Return positions of dates, evenly spread, that are followed by a date one step later.
+
+    Raises:
+        DataError: CD-023, dates without a common step, or too few that are neighbors.
+    """
+    step = common_step(pairs.times)
+    found = np.flatnonzero(np.diff(microseconds(pairs.times)) == step) if step else np.empty(0, int)
+    if len(found) < FEWEST_NEIGHBORS:
+        what = f"{len(found)} of {pairs.n_times} dates are followed by one a common step later"
+        fix = f"train on at least {FEWEST_NEIGHBORS} such dates, or give sample.noise_half_life in days, or null"
+        raise DataError(Problem(23, "training data", what, fix))
+    return found[np.unique(np.linspace(0, len(found) - 1, at_most).round().astype(int))]
+
+
+def fit(downscaler: DiffusionDownscaler, pairs: Pairs, seed: int) -> dict[str, float]:
+    """Return for each target the half-life of noise [days] with which members persist as the truth does.
+
+    What persists beyond the predictors are residuals: truth or member minus the model's own mean, which is what its
+    denoiser says at the highest noise level. Their correlation from one date to the next is taken from the truth,
+    and from members drawn with noise of several correlations: a network passes on only a part of it.
+
+    Args:
+        downscaler: The trained model, as its members are to be drawn.
+        pairs: Training pairs.
+        seed: Key of the noise.
+
+    Raises:
+        DataError: as `neighbors`.
+    """
+    step = common_step(pairs.times) or 0  # none is refused by `neighbors`
+    averaging = _averaging(downscaler)
+    index = _with_next(neighbors(pairs, OF_TRUTH))
+    truth = downscaler.encoder.target(pairs.truth(index), pairs.guess(index))
+    wanted = _lag_one(truth - _drawn(averaging, pairs, index, seed))
+    index = _with_next(neighbors(pairs, OF_MEMBERS))
+    mean = _drawn(averaging, pairs, index, seed)
+    found = []
+    for correlation in TRIED:
+        persistence = Persistence(step, (_half_life(correlation),) * downscaler.encoder.n_target)
+        found.append(_lag_one(_drawn(_persisting(downscaler, persistence), pairs, index, seed) - mean))
+    return {
+        name: _half_life(_crossing(wanted[c], [each[c] for each in found])) * step / DAY
+        for c, name in enumerate(downscaler.encoder.targets)
+    }
+
+
+def _with_next(first: np.ndarray) -> np.ndarray:
+    return np.concatenate([first, first + 1])
+
+
+def _drawn(downscaler: DiffusionDownscaler, pairs: Pairs, index: np.ndarray, seed: int) -> Tensor:
+    """Return one member in network space at those dates, (time, channel, y, x)."""
+    guess, coarse = pairs.guess(index), pairs.select(index).coarse.compute(scheduler="synchronous")
+    return downscaler.sample(downscaler.encoder.condition(guess), guess, coarse, [0], seed)[0]
+
+
+def _averaging(downscaler: DiffusionDownscaler) -> DiffusionDownscaler:
+    """Return the downscaler that stops at the first estimate: the mean given the predictors."""
+    ends = torch.tensor([float(downscaler.sampling.sigmas[0]), 0.0])
+    sampling = replace(downscaler.sampling, sampler=ddim, sigmas=ends, persistence=None)
+    parts = downscaler.denoiser, downscaler.encoder, downscaler.coarse_grid, downscaler.method
+    return DiffusionDownscaler(*parts, sampling, downscaler.dtype)
+
+
+def _persisting(downscaler: DiffusionDownscaler, persistence: Persistence) -> DiffusionDownscaler:
+    sampling = replace(downscaler.sampling, persistence=persistence)
+    parts = downscaler.denoiser, downscaler.encoder, downscaler.coarse_grid, downscaler.method
+    return DiffusionDownscaler(*parts, sampling, downscaler.dtype, downscaler.conservation)
+
+
+def _lag_one(residuals: Tensor) -> list[float]:
+    """Return the correlation of the first half with the second by channel, each cell about its own mean."""
+    one, other = (half - half.nanmean(0) for half in residuals.double().chunk(2))
+    one, other = one.nan_to_num(0.0), other.nan_to_num(0.0)
+    products = [(a * b).sum(dim=(0, 2, 3)) for a, b in ((one, other), (one, one), (other, other))]
+    return list((products[0] / (products[1] * products[2]).sqrt()).tolist())
+
+
+def _crossing(wanted: float, found: Sequence[float]) -> float:
+    """Return the correlation of noise that gives members the correlation `wanted`, within those tried."""
+    return float(np.interp(wanted, np.maximum.accumulate(found), TRIED))
+
+
+def _half_life(correlation: float) -> float:
+    """Return the half-life of noise [steps] whose correlation from one step to the next is given."""
+    return 0.0 if correlation <= 0 else math.log(0.5) / math.log(correlation)
