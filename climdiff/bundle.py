@@ -14,7 +14,7 @@ import json
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -28,10 +28,12 @@ from climdiff import build, drawing
 from climdiff.data import inputs
 from climdiff.data.conservation import Weights
 from climdiff.data.encoder import Encoder
+from climdiff.data.observations import Observations
 from climdiff.data.pairs import Pairs
 from climdiff.downscalers.diffusion import DiffusionDownscaler
+from climdiff.downscalers.steering import ByKnownCells, ByLikelihood, ByObservations, Likelihood
 from climdiff.drawing import Learned
-from climdiff.errors import DataError, MismatchError, Problem
+from climdiff.errors import DataError, MismatchError, Problem, RecipeError
 from climdiff.grids.grid import Grid, check_same
 from climdiff.networks.precision import compute_dtype, device
 from climdiff.recipe.load import parse
@@ -65,7 +67,8 @@ class About(BaseModel):
 class Model:
     """A trained model: downscales coarse fields, and says what it is.
 
-    `predictors` and `targets` map names to attributes (units, standard_name ...); `training` says how it was trained.
+    `predictors` and `targets` map names to attributes (units, standard_name ...); `training` says how it was trained;
+    `given` what it was told beside the predictors, as hashes.
     """
 
     recipe: Recipe
@@ -75,6 +78,7 @@ class Model:
     training: Mapping[str, Any]
     hash: str
     path: Path
+    given: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def grid(self) -> Grid:
@@ -105,6 +109,45 @@ class Model:
         drawn = self.downscaler.downscale(accepted, list(numbers), seed)
         return drawn.assign_attrs({f"climdiff_{key}": value for key, value in self.provenance(seed).items()})
 
+    def steered(
+        self,
+        *,
+        observations: xr.Dataset | None = None,
+        known: xr.Dataset | None = None,
+        likelihood: Likelihood | None = None,
+        scale: float = 1.0,
+    ) -> Model:
+        """Return the model told more than the predictors: its members agree with all that is given here.
+
+        Args:
+            observations: Station values with error standard deviations, see `data.observations`; dates without any
+                are drawn as without it, to the bit.
+            known: Fine fields (time, y, x) of some targets; cells without NaN are kept, the others drawn given them.
+            likelihood: Physical fields by target, tensors (batch, y, x) -> log probability (batch,), differentiable:
+                a classifier of weather regimes, an areal total ... (Dhariwal & Nichol, 2021).
+            scale: How hard the likelihood steers; 1 is Bayes' rule.
+
+        Raises:
+            DataError: everything wrong with observations or known fields.
+            RecipeError: CD-037, known cells with `sample.conserve`: one of the two could not be kept.
+        """
+        steering, given = list(self.downscaler.steering), dict(self.given)
+        if observations is not None:
+            found = Observations.from_dataset(observations, self.grid, self.targets, "observations")
+            steering.append(ByObservations(found))
+            given["observations"] = found.hash
+        if known is not None:
+            if self.recipe.sample.conserve:
+                what = "known cells and block means cannot both be kept"
+                raise RecipeError(Problem(37, "sample.conserve", what, "set sample.conserve to false"))
+            cells = ByKnownCells.from_dataset(known, self.grid, self.targets, "known fields")
+            steering.append(cells)
+            given["known"] = cells.hash
+        if likelihood is not None:
+            steering.append(ByLikelihood(likelihood, scale))
+            given["likelihood"] = f"{getattr(likelihood, '__qualname__', type(likelihood).__qualname__)} x {scale:g}"
+        return replace(self, downscaler=self.downscaler.with_steering(steering), given=given)
+
     def provenance(self, seed: int) -> dict[str, Any]:
         """Return all that makes the values of a member, in plain types."""
         sample = self.recipe.sample.model_dump(mode="json")
@@ -122,6 +165,7 @@ class Model:
             "bundle_hash": self.hash,
             "precision": str(self.downscaler.dtype).removeprefix("torch."),
             "seed": seed,
+            **{f"given_{key}": what for key, what in self.given.items()},
             **{key: _attribute(fact) for key, fact in facts.items()},
         }
 

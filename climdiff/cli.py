@@ -92,6 +92,10 @@ def generate(
     seed: Annotated[int | None, typer.Option(min=0, max=2**63 - 1, help="Key of all noise.")] = None,
     split: Annotated[Split | None, typer.Option(help="Which times of the recipe's data.")] = None,
     predictors: Annotated[Path | None, typer.Option(help="Your own predictors, netCDF or zarr.")] = None,
+    observations: Annotated[
+        Path | None, typer.Option(help="Station values to agree with: netCDF or zarr, with <target>_error.")
+    ] = None,
+    known: Annotated[Path | None, typer.Option(help="Fine fields with gaps, to be filled: netCDF or zarr.")] = None,
     repair: Annotated[bool, typer.Option("--repair", help="Check every finished chunk; redo damaged ones.")] = False,
 ) -> None:
     """Write an ensemble; run again, it continues, and members can be added later."""
@@ -112,6 +116,8 @@ def generate(
             seed=seed,
             split=split,
             predictors=predictors,
+            observations=observations,
+            known=known,
             repair=repair,
             progress=lambda done, total: bars.stage("generate (units)", done, total),
         )

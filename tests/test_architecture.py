@@ -44,7 +44,7 @@ BANNED_CALLS = {
 }
 BANNED_KEYWORDS = {"allow_pickle": None, "shell": True}  # None: whatever its value
 
-NEURAL_DOWNSCALERS = {"diffusion", "vae", "gan"}
+NEURAL_DOWNSCALERS = {"diffusion", "steering", "vae", "gan"}
 
 
 def sources(folder: Path) -> list[Path]:

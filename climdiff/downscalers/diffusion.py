@@ -16,6 +16,7 @@ from climdiff.data.times import refuse_other_steps
 from climdiff.diffusion.denoiser import Denoiser
 from climdiff.diffusion.guidance import classifier_free, projected, thresholded
 from climdiff.downscalers.contract import realization_coordinate
+from climdiff.downscalers.steering import Steering, Wrap
 from climdiff.grids.grid import Grid
 from climdiff.grids.regrid import Method, regrid
 from climdiff.networks.precision import autocast
@@ -54,7 +55,8 @@ class Sampling:
 class DiffusionDownscaler:
     """Draws members with a trained denoiser; satisfies `contract.Downscaler`.
 
-    With a `conservation`, block means of the drawn fields are those of the coarse ones, from `CONSERVED_BELOW` on.
+    With a `conservation`, block means of the drawn fields are those of the coarse ones, from `CONSERVED_BELOW` on. Each
+    `steering` tells the draws something more: observations, known cells, a likelihood.
     """
 
     def __init__(
@@ -66,6 +68,7 @@ class DiffusionDownscaler:
         sampling: Sampling,
         dtype: torch.dtype = torch.float32,
         conservation: Conservation | None = None,
+        steering: Sequence[Steering] = (),
     ) -> None:
         self.denoiser = denoiser.eval()
         self.encoder = encoder
@@ -74,6 +77,12 @@ class DiffusionDownscaler:
         self.sampling = sampling
         self.dtype = dtype
         self.conservation = conservation
+        self.steering = tuple(steering)
+
+    def with_steering(self, steering: Sequence[Steering]) -> DiffusionDownscaler:
+        """Return the same downscaler, steered."""
+        parts = self.denoiser, self.encoder, self.coarse_grid, self.method, self.sampling, self.dtype
+        return DiffusionDownscaler(*parts, self.conservation, steering)
 
     def downscale(self, coarse: xr.Dataset, members: Sequence[int], seed: int) -> xr.Dataset:
         """Return members of the high-resolution fields given `coarse`.
@@ -88,7 +97,7 @@ class DiffusionDownscaler:
 
         Raises:
             DataError: CD-074, coarse values beyond the limits that members are kept in while conserving them; CD-023,
-                dates that noise cannot persist between.
+                dates that noise cannot persist between; CD-025, observations or known cells of another calendar.
         """
         predictors = coarse[list(self.encoder.predictors)].compute(scheduler="synchronous")
         predictors = predictors.transpose("time", self.coarse_grid.y_dim, self.coarse_grid.x_dim)
@@ -97,6 +106,8 @@ class DiffusionDownscaler:
         guess = regrid(predictors, self.coarse_grid, self.encoder.grid, self.method)
         fields = self.sample(self.encoder.condition(guess), guess, predictors, members, seed)
         drawn = self.encoder.to_dataset(fields, guess)
+        for each in self.steering:
+            drawn = each.put_into(drawn)
         return drawn.assign_coords(realization=realization_coordinate(members))
 
     def sample(
@@ -115,14 +126,24 @@ class DiffusionDownscaler:
         low, high = self.encoder.bounds(guess, self.sampling.limits or {})
         shape = (self.encoder.n_target, *self.encoder.grid.shape)
         fields = torch.empty(len(members), len(keys), *shape)
-        pairs = [(row, column) for row in range(len(members)) for column in range(len(keys))]
-        for rows, columns, filled in _batches(pairs, self.sampling.micro_batch):
-            at = [column for _, column in filled]
-            noise = self._noise(seed, [(members[row], keys[column]) for row, column in filled], shape)
-            project = None if self.conservation is None else self.conservation.bind(guess, coarse, at)
-            x0 = self._draw(condition[at], low[at], high[at], noise, project)
-            fields[rows, columns] = x0[: len(rows)]
+        for steering, pairs in self._alike(len(members), guess["time"]):
+            for rows, columns, filled in _batches(pairs, self.sampling.micro_batch):
+                at = [column for _, column in filled]
+                noise = self._noise(seed, [(members[row], keys[column]) for row, column in filled], shape)
+                wraps = [each.bind(self.encoder, guess, at) for each in steering]
+                project = None if self.conservation is None else self.conservation.bind(guess, coarse, at)
+                x0 = self._draw(condition[at], low[at], high[at], noise, wraps, project)
+                fields[rows, columns] = x0[: len(rows)]
         return fields
+
+    def _alike(self, n_members: int, times: xr.DataArray) -> Iterator[tuple[list[Steering], list[tuple[int, int]]]]:
+        """Yield what steers, and the (member, date) it steers: a batch has either nothing to do with it or all."""
+        acting = np.array([each.acts_on(times) for each in self.steering]).reshape(len(self.steering), times.size)
+        patterns = np.unique(acting, axis=1).T if self.steering else np.empty((1, 0), bool)
+        for pattern in patterns:
+            dates = np.flatnonzero((acting == pattern[:, None]).all(axis=0)).tolist()
+            steering = [each for each, acts in zip(self.steering, pattern, strict=True) if acts]
+            yield steering, [(row, column) for row in range(n_members) for column in dates]
 
     def _keys(self, times: xr.DataArray) -> np.ndarray:
         """Return the time keys that the noise of each date is made of, (time, k)."""
@@ -141,7 +162,13 @@ class DiffusionDownscaler:
 
     @torch.no_grad()
     def _draw(
-        self, condition: Tensor, low: Tensor, high: Tensor, noise: NoiseSource, project: Projection | None
+        self,
+        condition: Tensor,
+        low: Tensor,
+        high: Tensor,
+        noise: NoiseSource,
+        wraps: Sequence[Wrap],
+        project: Projection | None,
     ) -> Tensor:
         sigmas = self.sampling.sigmas
         device = next(self.denoiser.parameters()).device
@@ -152,6 +179,8 @@ class DiffusionDownscaler:
             self.sampling.guidance,
             self.sampling.guidance_interval,
         )
+        for wrap in wraps:
+            denoise = wrap(denoise)
         denoise = thresholded(denoise, low.to(device), high.to(device))
         if project is not None:
             # churn may raise the last level by sqrt(2)

@@ -26,6 +26,8 @@ def generate(
     seed: int | None = None,
     split: str | None = None,
     predictors: Path | None = None,
+    observations: Path | None = None,
+    known: Path | None = None,
     repair: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> Summary:
@@ -38,12 +40,18 @@ def generate(
         seed: Key of all noise; the recipe's by default.
         split: Which times of the recipe's data: train, validation or test; the recipe's `generate.split` by default.
         predictors: Own predictors (netCDF file or zarr store) instead of the recipe's data.
+        observations: Station values that members agree with, as `Model.steered` takes them.
+        known: Fine fields with gaps, whose known cells members keep.
         repair: Look into every finished chunk, and make damaged ones again.
         progress: Called with (units done, units to do).
 
     Raises:
         ClimdiffError: predictors the model cannot take, a store of another run, a full disk ...
     """
+    model = model.steered(
+        observations=None if observations is None else inputs.open_file(observations),
+        known=None if known is None else inputs.open_file(known),
+    )
     recipe = model.recipe
     chosen = recipe.generate.split if split is None else split
     where = recipe.data.coarse if predictors is None else str(predictors)

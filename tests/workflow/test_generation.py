@@ -178,3 +178,46 @@ def test_without_a_number_a_store_keeps_its_members(store, model, tmp_path):
     shutil.copytree(store, tmp_path / "more.zarr")
     generate(model, tmp_path / "more.zarr", members=5)
     assert generate(model, tmp_path / "more.zarr").n_written == 0
+
+
+@pytest.fixture
+def gauges(model, tmp_path):
+    grid, units = model.grid, {"units": model.targets["pr"]["units"]}
+    times = np.datetime64("2001-02-01") + np.arange(20)
+    data = xr.Dataset(
+        {"pr": (("time", "station"), np.full((20, 1), 9.0), units), "pr_error": ((), 0.2, units)},
+        coords={
+            "time": times, grid.y_dim: ("station", grid.y[[5]]), grid.x_dim: ("station", grid.x[[7]])
+        },
+    )  # fmt: skip
+    data.to_netcdf(tmp_path / "gauges.nc")
+    return tmp_path / "gauges.nc"
+
+
+def test_members_agree_with_station_values_from_a_file(model, gauges, store, tmp_path):
+    generate(model, tmp_path / "near.zarr", observations=gauges, members=2)
+    with xr.open_zarr(tmp_path / "near.zarr") as near, xr.open_zarr(store) as plain:
+        assert len(near.attrs["climdiff_given_observations"]) == 64
+        before, after = (np.abs(each["pr"].values[:2, :, 5, 7] - 9.0).mean() for each in (plain, near))
+    assert after < 0.5 * before
+    with pytest.raises(MismatchError, match="CD-044"):
+        generate(model, tmp_path / "near.zarr", members=2)
+
+
+def test_gaps_are_filled_and_the_rest_is_kept(model, minute_recipe, tmp_path):
+    truth = build.open_splits(minute_recipe, ["test"])["test"].truth(slice(None))
+    gap = {model.grid.y_dim: slice(4, 9), model.grid.x_dim: slice(4, 9)}
+    truth["pr"][gap] = np.nan
+    truth.to_netcdf(tmp_path / "radar.nc")
+    generate(model, tmp_path / "filled.zarr", known=tmp_path / "radar.nc", members=2)
+    with xr.open_zarr(tmp_path / "filled.zarr") as filled:
+        assert bool(filled["pr"].notnull().all())
+        for member in filled["pr"].values:
+            kept = truth["pr"].notnull().values
+            np.testing.assert_array_equal(member[kept], truth["pr"].values[kept])
+
+
+def test_fault_012_observations_that_are_not_there_are_told(model, tmp_path):
+    with pytest.raises(DataError, match=r"CD-012 .*gauges\.nc: no such file or store"):
+        generate(model, tmp_path / "a.zarr", observations=tmp_path / "gauges.nc")
+    assert not (tmp_path / "a.zarr").exists()
