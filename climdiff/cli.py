@@ -36,6 +36,7 @@ Overrides = Annotated[
 ]
 Runs = Annotated[Path, typer.Option(help="Where run folders are made.", metavar="DIR")]
 Split = Literal["train", "validation", "test"]
+Topic = Literal["forward", "kernel", "posterior", "reverse", "ensemble", "schedules", "guidance"]
 
 
 def main() -> None:
@@ -243,6 +244,18 @@ def selftest(
         print(f"\n{total - failed} of {total} checks passed")
     if failed:
         raise typer.Exit(1)
+
+
+@app.command()
+def explain(
+    topic: Annotated[Topic | None, typer.Argument(help="One picture; all by default.")] = None,
+    out: Annotated[Path, typer.Option(help="Where the pictures are written.", metavar="DIR")] = Path("explained"),
+) -> None:
+    """Draw the theory in pictures, from climdiff's own code; no data and no training needed."""
+    from climdiff.workflow.lessons import LESSONS, write
+
+    for name in [topic] if topic else LESSONS:
+        print(f"{write(name, out)}: {LESSONS[name].caption}", flush=True)
 
 
 @app.command()

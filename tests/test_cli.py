@@ -186,3 +186,14 @@ def test_the_selftest_prints_a_line_a_check_and_json():
     rows = [json.loads(line) for line in run("selftest", "--json").output.splitlines()]
     assert len(rows) == 42
     assert set(rows[0]) == {"name", "expected", "found", "tolerance", "passed"}
+
+
+def test_pictures_are_drawn_with_a_sentence_each(tmp_path):
+    out = tmp_path / "pictures"
+    assert run("explain", "kernel", "--out", out).output == (
+        f"{out / 'kernel.png'}: One jump by the kernel q(z_t | x) lands where t small steps land.\n"
+    )
+    assert [path.name for path in out.iterdir()] == ["kernel.png"]
+    refused = run("explain", "kernels", "--out", out)
+    assert refused.exit_code == 2
+    assert "'schedules'" in refused.output

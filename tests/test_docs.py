@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import doctest
+import io
 import re
 import tomllib
 from calendar import month_name
@@ -69,3 +71,22 @@ def test_the_lowest_versions_named_for_security_are_those_that_are_required():
     assert [
         name for name in ("torch", "zarr", "numcodecs", "safetensors") if f"{name} {floors[name]}" not in text
     ] == []
+
+
+def test_the_numbers_of_the_theory_page_are_what_its_code_gives():
+    blocks = re.findall(r"```python\n(.*?)```", text_of(ROOT / "docs" / "theory.md"), flags=re.DOTALL)
+    page = doctest.DocTestParser().get_doctest("\n".join(blocks), {}, "theory.md", "theory.md", 0)
+    report = io.StringIO()
+    outcome = doctest.DocTestRunner().run(page, out=report.write)
+    assert outcome.attempted > 20
+    assert outcome.failed == 0, report.getvalue()
+
+
+def test_the_theory_page_shows_every_picture_and_names_its_command():
+    from climdiff.workflow.lessons import LESSONS
+
+    text, folder = text_of(ROOT / "docs" / "theory.md"), ROOT / "docs" / "images" / "theory"
+    assert sorted(path.name for path in folder.iterdir()) == sorted(f"{topic}.png" for topic in LESSONS)
+    shown = re.findall(r"\(images/theory/(\w+)\.png\)\n\n`climdiff explain (\w+)`", text)
+    assert shown == [(topic, topic) for topic in LESSONS]
+    assert {path.name: path.stat().st_size for path in folder.iterdir() if path.stat().st_size > 200_000} == {}
