@@ -145,6 +145,42 @@ def verify(
 
 
 @app.command()
+def sweep(
+    run: Annotated[Path, typer.Argument(help="A trained run, such as runs/precip.", metavar="RUN")],
+    grid: Annotated[
+        list[str],
+        typer.Argument(help="Keys of sample, each with its values: sample.steps=5,10,20", metavar="KEY=VALUES..."),
+    ],
+    out: Annotated[Path | None, typer.Option(help="JSON file of the rows; RUN/sweep.json by default.")] = None,
+    times: Annotated[int, typer.Option(min=1, max=100_000, help="Dates of the validation split.")] = 32,
+    members: Annotated[int, typer.Option(min=2, max=1000, help="Members of each date.")] = 4,
+) -> None:
+    """Score ways of drawing members on the validation split: all combinations, as a table and a figure."""
+    from climdiff import bundle
+    from climdiff.progress import Bars, sweep_table
+    from climdiff.workflow.sweep import draw
+    from climdiff.workflow.sweep import sweep as try_all
+
+    target = out if out is not None else run / "sweep.json"
+    with Bars(_asked_to_stop()) as bars:
+        rows = try_all(
+            run,
+            grid,
+            target,
+            times=times,
+            members=members,
+            say=bars.say,
+            progress=lambda done, total: bars.stage("sweep (ways)", done, total),
+        )
+    sweep_table(rows)
+    for name, attributes in bundle.load(run).targets.items():
+        figure = target.with_name(f"{target.stem}-{name}.png")
+        draw(rows, name, str(attributes.get("units", ""))).savefig(figure, dpi=160)
+        print(f"{name}: {figure}")
+    print(f"rows: {target}")
+
+
+@app.command()
 def run(recipe: RecipePath, overrides: Overrides = None, runs: Runs = Path("runs")) -> None:
     """Train, generate, verify and report; run again, it does what is missing."""
     from climdiff.progress import Bars

@@ -1,0 +1,207 @@
+"""Many ways of drawing members from one model, each scored on the validation split, and never on the test split."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import re
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+from torch import nn
+
+from climdiff import build, bundle
+from climdiff.data.pairs import Pairs
+from climdiff.errors import ClimdiffError, MismatchError, Problem, RecipeError
+from climdiff.generation.receipts import put_file
+from climdiff.recipe.load import changed
+from climdiff.report.sweeps import EVALUATIONS, Point, sweep_figure
+from climdiff.verification.scorecard import VariableScores, scorecard
+
+FINEST_CELLS = 4.0
+"""Wavelengths below this many cells are the small scales."""
+
+_BETWEEN_VALUES = re.compile(r",(?![^\[\]{}]*[\]}])")
+
+
+@dataclass(frozen=True)
+class Row:
+    """Scores of one variable, drawn in one way.
+
+    Attributes:
+        settings: Keys of `sample` that differ from the recipe's.
+        variable: The target.
+        evaluations: Of the network for one member.
+        crps_fair: Fair CRPS, in units of the variable.
+        spread_skill: Spread over error of the ensemble mean.
+        small_scale_ratio: Power of members over that of the truth at wavelengths below 4 cells.
+        ratio_low: Least ratio of power at longer wavelengths.
+        ratio_high: Largest one.
+        seconds: Wall time for one member of one date.
+    """
+
+    settings: Mapping[str, str]
+    variable: str
+    evaluations: int
+    crps_fair: float
+    spread_skill: float
+    small_scale_ratio: float
+    ratio_low: float
+    ratio_high: float
+    seconds: float
+
+
+def combinations(grid: Sequence[str]) -> list[tuple[str, ...]]:
+    """Return every combination of `key=value,value` texts, as overrides; commas within brackets do not separate."""
+    keys = []
+    for text in grid:
+        key, _, values = text.partition("=")
+        keys.append([f"{key}={value}" for value in _BETWEEN_VALUES.split(values)])
+    return list(itertools.product(*keys))
+
+
+def sweep(
+    run: Path,
+    grid: Sequence[str],
+    out: Path,
+    *,
+    times: int = 32,
+    members: int = 4,
+    say: Callable[[str], None] = lambda line: None,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> list[Row]:
+    """Return the scores of every way of drawing in `grid`; run again, only ways that are not in `out` are tried.
+
+    Args:
+        run: A trained run.
+        grid: Keys of `sample` with their values, such as `sample.steps=5,10,20`; all combinations are tried.
+        out: JSON file of the rows, written after each way.
+        times: Dates of the validation split, evenly spread.
+        members: Members of each date.
+        say: Takes lines for the user: combinations that mean nothing.
+        progress: Called with (ways done, ways to do).
+
+    Raises:
+        RecipeError: CD-037, no combination means anything.
+        MismatchError: CD-044, `out` holds rows of another model, other dates or another count of members.
+    """
+    model = bundle.load(run)
+    about = {"bundle_hash": model.hash, "split": "validation", "times": times, "members": members}
+    rows = _read(out, about)
+    ways = _meaningful(model, grid, say)
+    pairs = _dates(model, times)
+    for number, way in enumerate(ways):
+        progress(number, len(ways))
+        settings = dict(text.split("=", 1) for text in way)
+        if settings not in [dict(row.settings) for row in rows]:
+            rows += _rows(bundle.load(run, changed(model.recipe, way, ("sample",))), pairs, members, settings)
+            put_file(out, json.dumps({**about, "rows": [asdict(row) for row in rows]}, indent=1).encode(), out.parent)
+    progress(len(ways), len(ways))
+    return rows
+
+
+def draw(rows: Sequence[Row], variable: str, units: str) -> Figure:
+    """Return the figure of one variable: against evaluations where these vary, else against the first key that does."""
+    own = [row for row in rows if row.variable == variable]
+    varied = [key for key in dict.fromkeys(key for row in own for key in row.settings)
+              if len({row.settings.get(key) for row in own}) > 1]  # fmt: skip
+    numeric = [key for key in varied if all(_number(row.settings.get(key)) is not None for row in own)]
+    by_cost = "sample.steps" in varied or not numeric
+    along = "sample.steps" if by_cost else numeric[0]
+    points = []
+    for row in own:
+        line = ", ".join(_short(key, row.settings[key]) for key in varied if key != along and key in row.settings)
+        x = row.evaluations if by_cost else float(row.settings[along])
+        points.append(Point(line or "members", x, asdict(row)))
+    return sweep_figure(points, EVALUATIONS if by_cost else along.removeprefix("sample."), units)
+
+
+def _short(key: str, value: str) -> str:
+    return value if key == "sample.sampler" else f"{key.removeprefix('sample.')} {value}"
+
+
+def _number(text: str | None) -> float | None:
+    try:
+        return None if text is None else float(text)
+    except ValueError:
+        return None
+
+
+def _read(out: Path, about: Mapping[str, Any]) -> list[Row]:
+    if not out.exists():
+        return []
+    try:
+        found = json.loads(out.read_text())
+        rows = [Row(**row) for row in found.pop("rows")]
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise MismatchError(Problem(44, str(out), "is no sweep", "give another file with --out")) from error
+    if found != about:
+        what = f"holds a sweep of {found}, not of {dict(about)}"
+        raise MismatchError(Problem(44, str(out), what, "give another file with --out"))
+    return rows
+
+
+def _meaningful(model: bundle.Model, grid: Sequence[str], say: Callable[[str], None]) -> list[tuple[str, ...]]:
+    """Return the combinations that a recipe may hold; of the others, what is wrong is said."""
+    ways: list[tuple[str, ...]] = []
+    problems: list[Problem] = []
+    for way in combinations(grid):
+        try:
+            bundle.load(model.path, changed(model.recipe, way, ("sample",)))
+            ways.append(way)
+        except ClimdiffError as error:
+            problems += error.problems
+            say(f"left out: {' '.join(way)}: {error.problems[0].what}")
+    if not ways:
+        raise RecipeError(*dict.fromkeys(problems))
+    return ways
+
+
+def _dates(model: bundle.Model, times: int) -> Pairs:
+    pairs = build.open_splits(model.recipe, ("validation",))["validation"]
+    return pairs.select(np.unique(np.linspace(0, pairs.n_times - 1, times).round().astype(int)))
+
+
+def _rows(model: bundle.Model, pairs: Pairs, members: int, settings: Mapping[str, str]) -> list[Row]:
+    started = time.monotonic()
+    with _counted(model.downscaler.denoiser) as calls:
+        drawn = model.downscaler.downscale(pairs.coarse, range(members), model.recipe.seed)
+    seconds = time.monotonic() - started
+    n_fields = members * pairs.n_times
+    n_batches = -(-n_fields // model.downscaler.sampling.micro_batch)
+    scores = scorecard(drawn, pairs.truth(slice(None)), area=pairs.fine_grid.cell_area())
+    evaluations = calls[0] // n_batches
+    return [
+        Row(settings, name, evaluations, seconds=seconds / n_fields, **_numbers(found))
+        for name, found in scores.variables.items()
+    ]
+
+
+@contextmanager
+def _counted(network: nn.Module) -> Iterator[list[int]]:
+    calls = [0]
+
+    def count(*_: object) -> None:
+        calls[0] += 1
+
+    hook = network.register_forward_hook(count)
+    try:
+        yield calls
+    finally:
+        hook.remove()
+
+
+def _numbers(found: VariableScores) -> dict[str, float]:
+    numbers = {name: float(found.scalars[name]) for name in ("crps_fair", "spread_skill")}
+    small, low, high = np.nan, np.nan, np.nan
+    if found.spectrum is not None:
+        is_small = found.spectrum.wavelength_cells < FINEST_CELLS
+        ratio = found.spectrum.ratio
+        small, low, high = float(ratio[is_small].mean()), float(ratio[~is_small].min()), float(ratio[~is_small].max())
+    return {**numbers, "small_scale_ratio": small, "ratio_low": low, "ratio_high": high}
