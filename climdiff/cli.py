@@ -238,7 +238,11 @@ def recipe_validate(recipe: RecipePath, overrides: Overrides = None) -> None:
     """Check a recipe; print nothing wrong or every mistake with its line."""
     from climdiff.recipe.load import load
 
-    load(recipe, overrides or ())
+    loaded = load(recipe, overrides or ())
+    if loaded.generate.observations or loaded.generate.known:
+        from climdiff.workflow.given import check
+
+        check(loaded)
     print(f"{recipe}: nothing wrong")
 
 

@@ -68,6 +68,14 @@ def not_targets(at: tuple[str, ...], variables: Iterable[str], targets: Sequence
     ]
 
 
+def unkept(known: str | None, conserve: bool) -> list[Finding]:
+    """Find known cells beside block means: keeping one would change the other."""
+    if known is None or not conserve:
+        return []
+    what = "known cells and block means (sample.conserve) cannot both be kept"
+    return [Finding(what, "remove it, or set sample.conserve to false", ("known",))]
+
+
 def unconserved(
     target_steps: Mapping[str, Sequence[Step]], targets: Sequence[str], predictors: Sequence[str]
 ) -> list[Finding]:

@@ -87,6 +87,7 @@ StepsByVariable = Annotated[Mapping[Variable, tuple[Step, ...]], Field(max_lengt
 Sampler = Literal["ddpm", "ddim", "euler", "heun", "dpmpp_2m", "dpmpp_2s", "dpmpp_sde_2m", "angular"]
 Levels = Annotated[tuple[Annotated[float, Field(gt=0.0, le=100_000.0)], ...], Field(min_length=1, max_length=10_000)]
 Baseline = Literal["bilinear", "climatology", "analogs", "oracle"]
+FilePath = Annotated[str, Field(min_length=1, max_length=1000)]
 HalfLife = Annotated[float, Field(ge=0.0, le=36_500.0)]
 HARMLESS: dict[str, Any] = {"harmless": True}
 
@@ -292,6 +293,8 @@ class Generate(Section):
 
     split: Literal["test", "validation", "train"] = Field(default="test", description="Which times are generated.")
     members: Annotated[int, Field(ge=1, le=100_000)] = Field(default=16, description="Members of the ensemble.")
+    observations: FilePath | None = Field(default=None, description="Station values, a file below CLIMDIFF_DATA.")
+    known: FilePath | None = Field(default=None, description="Fields whose gaps are filled, below CLIMDIFF_DATA.")
     members_per_unit: Annotated[int, Field(ge=1, le=100_000)] | None = Field(
         default=None, description="Members of a unit of work; null: by the size of the grid."
     )
@@ -368,6 +371,13 @@ class Recipe(Section):
             findings += consistency.not_targets(("noise_half_life",), sample.noise_half_life, targets)
         _raise(findings)
         return sample
+
+    @field_validator("generate", mode="after")
+    @classmethod
+    def _given_fits_sample(cls, generate: Generate, info: ValidationInfo) -> Generate:
+        if "sample" in info.data:
+            _raise(consistency.unkept(generate.known, info.data["sample"].conserve))
+        return generate
 
     @field_validator("verify", mode="after")
     @classmethod

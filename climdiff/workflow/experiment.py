@@ -11,7 +11,7 @@ from climdiff import bundle
 from climdiff.recipe.schema import Recipe
 from climdiff.training.checkpoint import complete
 from climdiff.training.loop import Progress
-from climdiff.workflow import generation, report, training, verification
+from climdiff.workflow import generation, given, report, training, verification
 from climdiff.workflow.verification import Verdict
 
 
@@ -38,6 +38,7 @@ def run(recipe: Recipe, folder: Path, watch: Watch, should_stop: Callable[[], bo
     of the same recipe finished is not done again.
     """
     started = time.monotonic()
+    given.check(recipe)
     _train(recipe, folder, watch, should_stop)
     model = bundle.load(folder, recipe)
     ensemble = folder / "ensemble.zarr"

@@ -13,6 +13,7 @@ from climdiff.generation.run import Summary
 from climdiff.generation.run import generate as fill
 from climdiff.generation.skeleton import read_record
 from climdiff.generation.template import Template
+from climdiff.workflow.given import opened
 
 RANGES = ("valid_min", "valid_max")
 """Attributes that speak of the training data, not of members."""
@@ -40,23 +41,24 @@ def generate(
         seed: Key of all noise; the recipe's by default.
         split: Which times of the recipe's data: train, validation or test; the recipe's `generate.split` by default.
         predictors: Own predictors (netCDF file or zarr store) instead of the recipe's data.
-        observations: Station values that members agree with, as `Model.steered` takes them.
-        known: Fine fields with gaps, whose known cells members keep.
+        observations: Station values that members agree with, as `Model.steered` takes them; those of the recipe by
+            default.
+        known: Fine fields with gaps, whose known cells members keep; those of the recipe by default.
         repair: Look into every finished chunk, and make damaged ones again.
         progress: Called with (units done, units to do).
 
     Raises:
         ClimdiffError: predictors the model cannot take, a store of another run, a full disk ...
     """
-    model = model.steered(
-        observations=None if observations is None else inputs.open_file(observations),
-        known=None if known is None else inputs.open_file(known),
-    )
+    given = opened(model.recipe)
+    own = {"observations": observations, "known": known}
+    given |= {key: inputs.open_file(path) for key, path in own.items() if path is not None}
+    model = model.steered(observations=given.get("observations"), known=given.get("known"))
     recipe = model.recipe
     chosen = recipe.generate.split if split is None else split
     where = recipe.data.coarse if predictors is None else str(predictors)
-    opened = inputs.open_file(predictors) if predictors else build.open_splits(recipe, [chosen])[chosen].coarse
-    coarse = model.accept(opened, where)
+    data = inputs.open_file(predictors) if predictors else build.open_splits(recipe, [chosen])[chosen].coarse
+    coarse = model.accept(data, where)
     seed = recipe.seed if seed is None else seed
     values = inputs.check_ranges(coarse, model.predictors, where)
     provenance = {**model.provenance(seed), "predictors_hash": values, "split": chosen if predictors is None else ""}

@@ -109,7 +109,9 @@ def test_fault_046_a_mistyped_path_is_an_error_that_lists_what_is_there(name: st
     assert caught.value.exit_code == 2
     assert "CD-037" in str(caught.value)
     if len(name) < 100:
-        assert "climdiff ships recipes/iberia-weather.yaml, recipes/iberia.yaml, recipes/precip.yaml" in str(caught.value)
+        assert "climdiff ships recipes/iberia-weather.yaml, recipes/iberia.yaml, recipes/precip.yaml" in str(
+            caught.value
+        )
 
 
 def test_a_near_miss_is_suggested(folder: Path) -> None:

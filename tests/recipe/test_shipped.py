@@ -26,4 +26,10 @@ def test_other_paths_are_left_as_they_are(name: str, folder: Path) -> None:
 
 
 def test_the_names_are_what_a_user_may_write() -> None:
-    assert {"recipes/precip.yaml", "recipes/radar.yaml", "recipes/iberia.yaml", "recipes/iberia-weather.yaml", "recipes/tiny.yaml"} <= set(names())
+    assert {
+        "recipes/precip.yaml",
+        "recipes/radar.yaml",
+        "recipes/iberia.yaml",
+        "recipes/iberia-weather.yaml",
+        "recipes/tiny.yaml",
+    } <= set(names())
