@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
+import math
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -30,6 +32,7 @@ from climdiff.data.conservation import Weights
 from climdiff.data.encoder import Encoder
 from climdiff.data.observations import Observations
 from climdiff.data.pairs import Pairs
+from climdiff.data.times import among, iso_dates, refuse_other_steps
 from climdiff.downscalers.diffusion import DiffusionDownscaler
 from climdiff.downscalers.steering import ByKnownCells, ByLikelihood, ByObservations, Likelihood
 from climdiff.drawing import Learned
@@ -40,9 +43,10 @@ from climdiff.recipe.load import parse
 from climdiff.recipe.schema import Recipe
 from climdiff.training.checkpoint import load_hashed, save_tensors, sha256
 
+logger = logging.getLogger(__name__)
+
 FORMAT = 1
 STATES = ("channels", "static", "grid", "target_state", "predictor_state", "coarse_grid")
-Attributes = Mapping[str, Mapping[str, Any]]
 
 
 class About(BaseModel):
@@ -73,8 +77,8 @@ class Model:
 
     recipe: Recipe
     downscaler: DiffusionDownscaler
-    predictors: Attributes
-    targets: Attributes
+    predictors: inputs.Attributes
+    targets: inputs.Attributes
     training: Mapping[str, Any]
     hash: str
     path: Path
@@ -129,24 +133,29 @@ class Model:
 
         Raises:
             DataError: everything wrong with observations or known fields.
-            RecipeError: CD-037, known cells with `sample.conserve`: one of the two could not be kept.
+            RecipeError: CD-037, known cells with `sample.conserve`: one of the two could not be kept; a scale that is
+                no number.
         """
         steering, given = list(self.downscaler.steering), dict(self.given)
         if observations is not None:
             found = Observations.from_dataset(observations, self.grid, self.targets, "observations")
             steering.append(ByObservations(found))
-            given["observations"] = found.hash
+            given |= _further(given, "observations", found.hash)
         if known is not None:
             if self.recipe.sample.conserve:
                 what = "known cells and block means cannot both be kept"
                 raise RecipeError(Problem(37, "sample.conserve", what, "set sample.conserve to false"))
             cells = ByKnownCells.from_dataset(known, self.grid, self.targets, "known fields")
             steering.append(cells)
-            given["known"] = cells.hash
+            given |= _further(given, "known", cells.hash)
         if likelihood is not None:
+            if not (callable(likelihood) and isinstance(scale, int | float) and math.isfinite(scale)):
+                what = f"got a {type(likelihood).__name__} and scale {scale!r}, expected a function and a number"
+                raise RecipeError(Problem(37, "likelihood", what, "give a function of the physical fields"))
             steering.append(ByLikelihood(likelihood, scale))
-            given["likelihood"] = f"{getattr(likelihood, '__qualname__', type(likelihood).__qualname__)} x {scale:g}"
-        return replace(self, downscaler=self.downscaler.with_steering(steering), given=given)
+            named = getattr(likelihood, "__qualname__", type(likelihood).__qualname__)
+            given |= _further(given, "likelihood", f"{named} x {scale:g}")
+        return replace(self, downscaler=self.downscaler.changed(steering=tuple(steering)), given=given)
 
     def provenance(self, seed: int) -> dict[str, Any]:
         """Return all that makes the values of a member, in plain types."""
@@ -186,7 +195,24 @@ class Model:
             what = f"grid is {_extent(found)}, the model was trained with {_extent(expected)}: {error.problems[0].what}"
             fix = "bring the predictors to the grid of the training data"
             raise DataError(Problem(73, where, what, fix)) from error
+        self._refuse_dates(coarse["time"])
         return coarse[list(self.predictors)].transpose("time", found.y_dim, found.x_dim)
+
+    def _refuse_dates(self, times: xr.DataArray) -> None:
+        """Refuse dates that noise cannot persist between (CD-023), or that nothing given speaks of (CD-023, CD-025)."""
+        persistence = self.downscaler.sampling.persistence
+        if persistence is not None:
+            refuse_other_steps(times, persistence.step)
+        for each in self.downscaler.steering:
+            if each.times is None:
+                continue
+            used = int(among(times, each.times, "what is given").sum())
+            if used < each.times.size:
+                logger.warning("what is given: %d of its %d dates are dates of the predictors", used, each.times.size)
+            if not used:
+                what = f"from {iso_dates(each.times, [0])} on, not one date is a date of the predictors, which begin "
+                what += f"{iso_dates(times, [0])}"
+                raise DataError(Problem(23, "what is given", what, "give dates and times of day of the predictors"))
 
 
 def save(
@@ -278,6 +304,11 @@ def load(path: str | Path, recipe: Recipe | None = None) -> Model:
     kept = drawing.conservation(recipe, encoder, grid, limits, about.targets, about.block_weights)
     downscaler = DiffusionDownscaler(denoiser, encoder, grid, recipe.data.regrid, sampling, dtype, kept)
     return Model(recipe, downscaler, about.predictors, about.targets, about.training, _identity(about), folder)
+
+
+def _further(given: Mapping[str, str], key: str, found: str) -> dict[str, str]:
+    """Return an entry of `given`, after what is there already."""
+    return {key: f"{given[key]} {found}" if key in given else found}
 
 
 def _attribute(fact: Any) -> str | int | float:

@@ -134,12 +134,13 @@ def persistence(recipe: Recipe, learned: Learned) -> Persistence | None:
         fix = f"climdiff train RECIPE {key}=fitted --resume fits them; or give days by target"
         raise RecipeError(Problem(37, key, what, fix))
     if learned.time_step is None:
-        what = "the training dates have no common step that noise could persist over"
-        raise RecipeError(Problem(37, key, what, "set it to null"))
+        what = "the training dates have no common step that noise could persist over, or the bundle is too old to tell"
+        fix = "set it to null; for an old bundle, `climdiff train RECIPE --resume` writes it anew"
+        raise RecipeError(Problem(37, key, what, fix))
     steps = {name: half_lives.get(name, 0.0) * DAY / learned.time_step for name in recipe.data.targets}
     for name, length in steps.items():
         if length > LONGEST:
-            what = f"{half_lives[name]:g} days of '{name}' are {length:.0f} steps of the data, more than {LONGEST:g}"
+            what = f"{half_lives[name]:g} days of '{name}' are {length:.4g} steps of the data, more than {LONGEST:g}"
             raise RecipeError(Problem(37, key, what, f"give at most {LONGEST * learned.time_step / DAY:g} days"))
     return Persistence(learned.time_step, tuple(steps.values()))
 

@@ -109,15 +109,16 @@ def sweep_table(rows: Sequence[Any]) -> None:
     console = Console()
     for variable in dict.fromkeys(row.variable for row in rows):
         table = Table(title=f"\n{variable}", title_justify="left", title_style="bold", box=SIMPLE_HEAD)
-        table.add_column("way", overflow="fold")
-        for heading in ("evaluations", "fair CRPS", "spread/skill", "power < 4 cells", "power, longer", "ms/field"):
+        table.add_column("way", overflow="fold", min_width=24)
+        for heading in ("calls", "fair CRPS", "spread/\nskill", "power\n< 4 cells", "power\nlonger", "ms"):
             table.add_column(heading, justify="right", no_wrap=True)
         for row in sorted((row for row in rows if row.variable == variable), key=lambda row: row.crps_fair):
             way = " ".join(f"{key.removeprefix('sample.')}={value}" for key, value in row.settings.items())
-            power = f"{row.ratio_low:.2f} to {row.ratio_high:.2f}"
+            power = f"{row.ratio_low:.2f}-{row.ratio_high:.2f}"
             numbers = f"{row.crps_fair:.4g}", f"{row.spread_skill:.3g}", f"{row.small_scale_ratio:.2f}", power
             table.add_row(escape(way), str(row.evaluations), *numbers, f"{1000 * row.seconds:.0f}")
         console.print(table)
+    console.print("calls: evaluations of the network; power: ratio to the truth; ms: for one member of one date")
 
 
 def problem_table(name: str, problems: Sequence[Problem]) -> None:

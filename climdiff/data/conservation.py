@@ -13,7 +13,7 @@ from torch import Tensor
 
 from climdiff.data.encoder import Encoder
 from climdiff.data.pairs import Pairs
-from climdiff.data.times import iso_dates
+from climdiff.data.times import iso_dates, numbered
 from climdiff.errors import DataError, Problem
 from climdiff.grids.blocks import Blocks, blocks_of
 from climdiff.grids.conserving import scaled, shifted
@@ -77,7 +77,7 @@ class Conservation:
             coarse: The same on their own grid, (time, Y, X).
             at: Position in time of each element of the batch.
         """
-        chosen = guess.isel(time=list(at)).assign_coords(time=np.arange(len(at)))
+        chosen = numbered(guess, at)
         means = {
             name: blocks.oriented(coarse[name].values[list(at)].astype(np.float64))
             for name, blocks in self.blocks.items()

@@ -15,6 +15,9 @@ from climdiff.catalog.units import conversion
 from climdiff.data.times import iso_dates
 from climdiff.errors import DataError, Problem
 
+Attributes = Mapping[str, Mapping[str, Any]]
+"""Attributes by variable."""
+
 
 def open_file(path: Path, chunks: dict[str, int] | None = None) -> xr.Dataset:
     """Return a user's own netCDF file or zarr store, lazily; `chunks` as xarray takes them.
@@ -55,6 +58,17 @@ def variable_problems(coarse: xr.Dataset, name: str, wanted: Mapping[str, Any], 
     return problems
 
 
+def value_problems(field: xr.DataArray, wanted: Mapping[str, Any], where: str) -> list[Problem]:
+    """Return what is wrong with values of a target: infinite, or beyond what it can be (CD-030); NaN is not."""
+    low = max(wanted.get("valid_min", -np.inf), wanted.get("lower_bound", -np.inf))
+    high = min(wanted.get("valid_max", np.inf), wanted.get("upper_bound", np.inf))
+    least, most = float(field.min()), float(field.max())
+    if not (least < low or most > high or np.isinf([least, most]).any()):
+        return []
+    what = f"variable '{field.name}' reaches from {least:g} to {most:g}, plausible are {low:g} to {high:g}"
+    return [Problem(30, where, what, "check units and missing values")]
+
+
 def time_problems(coarse: xr.Dataset, where: str) -> list[Problem]:
     """Return what is wrong with the dates: none (CD-023), no dates (CD-026), twice (CD-022), not sorted (CD-024)."""
     if "time" not in coarse.coords or not coarse.sizes.get("time"):
@@ -90,7 +104,8 @@ def refuse_missing(coarse: xr.Dataset, where: str = "predictors") -> None:
         raise DataError(*problems)
 
 
-def _read(values: xr.Dataset, where: str) -> xr.Dataset:
+def in_memory(values: xr.Dataset, where: str) -> xr.Dataset:
+    """Return the values, read; CD-005 where a file turns out to be damaged."""
     try:
         return values.compute(scheduler="synchronous")
     except (OSError, RuntimeError, ValueError) as error:
@@ -108,7 +123,7 @@ def check_ranges(coarse: xr.Dataset, predictors: Mapping[str, Mapping[str, Any]]
     digest = hashlib.sha256()
     found = dict.fromkeys(predictors, (np.inf, -np.inf))
     for start in range(0, coarse.sizes["time"], block):
-        values = _read(coarse[list(predictors)].isel(time=slice(start, start + block)), where)
+        values = in_memory(coarse[list(predictors)].isel(time=slice(start, start + block)), where)
         for name, (low, high) in found.items():
             array = np.ascontiguousarray(values[name].values, dtype=np.float32)
             digest.update(array.tobytes())

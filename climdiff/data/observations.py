@@ -14,13 +14,11 @@ from torch import Tensor
 
 from climdiff.catalog.units import conversion
 from climdiff.data.encoder import Encoder
-from climdiff.data.inputs import time_problems
-from climdiff.data.times import calendar_of, microseconds
+from climdiff.data.inputs import Attributes, in_memory, time_problems, value_problems
+from climdiff.data.times import among, microseconds, numbered
 from climdiff.errors import DataError, Problem
 from climdiff.grids.coordinates import is_latitude, is_longitude
 from climdiff.grids.grid import Grid, to_native
-
-Attributes = Mapping[str, Mapping[str, Any]]
 
 
 class Cells(NamedTuple):
@@ -70,22 +68,28 @@ class Observations:
                 out of range or errors that are not positive, CD-073 stations outside the domain, CD-022 to CD-026
                 dates.
         """
+        if not isinstance(stations, xr.Dataset):
+            raise DataError(
+                Problem(17, where, f"is a {type(stations).__name__}, expected an xarray Dataset", "wrap it")
+            )
         names = [name for name in targets if name in stations.data_vars]
-        problems = time_problems(stations, where)
+        loaded = in_memory(stations, where)
+        problems = time_problems(loaded, where)
         if not names:
             what = f"has none of the variables {', '.join(targets)}; found {', '.join(map(str, stations.data_vars))}"
             problems.append(Problem(36, where, what, "name at least one as the targets of the model"))
         for name in names:
-            problems += _problems(stations, name, targets[name], where)
+            problems += _problems(loaded, name, targets[name], where)
+        if names and not any(bool(loaded[name].notnull().any()) for name in names):
+            problems.append(Problem(33, where, f"not one value of {', '.join(names)}", "leave the file out"))
         if problems:
             raise DataError(*problems)
-        loaded = stations.load()
         index = _cells_of(loaded, grid, where)
         cells, place = np.unique(index, return_inverse=True)
         pooled = {name: _pooled(loaded, name, place, cells.size) for name in names}
         values, errors = ({name: pair[part] for name, pair in pooled.items()} for part in (0, 1))
         lowest = {name: float(targets[name].get("lower_bound", -np.inf)) for name in names}
-        digest = hashlib.sha256(str([names, loaded["time"].values.tolist(), cells.tolist()]).encode())
+        digest = hashlib.sha256(str([names, microseconds(loaded["time"]).tolist(), cells.tolist()]).encode())
         for name in names:
             digest.update(values[name].tobytes() + errors[name].tobytes())
         return cls(loaded["time"], cells, values, errors, lowest, digest.hexdigest())
@@ -94,19 +98,18 @@ class Observations:
         """Return which of the dates have an observation, (time,) bool.
 
         Raises:
-            DataError: CD-025 another calendar; CD-023 not one date in common.
+            DataError: CD-025 another calendar.
         """
-        calendars = calendar_of(self.times, "observations"), calendar_of(times, "predictors")
-        if calendars[0] != calendars[1]:
-            what = f"dates are of calendar '{calendars[0]}', those of the predictors of '{calendars[1]}'"
-            raise DataError(Problem(25, "observations", what, "convert one of them on purpose"))
         has_any = np.any([np.isfinite(values).any(axis=1) for values in self.values.values()], axis=0)
-        return np.isin(microseconds(times), microseconds(self.times)[has_any])
+        return among(times, self.times, "observations") & np.isin(
+            microseconds(times), microseconds(self.times)[has_any]
+        )
 
     def in_network_space(self, encoder: Encoder, guess: xr.Dataset, at: Sequence[int]) -> Cells:
         """Return the observations of a batch whose elements have the dates at positions `at` of `guess`.
 
-        An error is carried through the transform by the difference it makes there, within what is possible.
+        An error is carried through the transform by the difference it makes there, within what is possible. Where the
+        transform tells no difference, as below the threshold of a wet day, the value is exact.
 
         Returns:
             Indices (observation,), values and variances (batch, observation); NaN where nothing was observed.
@@ -115,7 +118,7 @@ class Observations:
         numbers = microseconds(self.times)
         row = np.searchsorted(numbers, microseconds(dates)).clip(max=numbers.size - 1)
         is_there = numbers[row] == microseconds(dates)
-        chosen = guess.isel(time=list(at)).assign_coords(time=np.arange(len(at)))
+        chosen = numbered(guess, at)
         middle, low, high = ({}, {}, {})
         for name, values in self.values.items():
             value = np.where(is_there[:, None], values[row], np.nan)
@@ -123,7 +126,7 @@ class Observations:
             middle[name], high[name] = value, value + error
             low[name] = np.maximum(value - error, self.lowest[name])
         scaled = [self._scaled(each, encoder, chosen) for each in (middle, low, high)]
-        shares = [self.errors[name][row] / (high[name] - low[name]) for name in self.values]
+        shares = [_share(self.errors[name][row], high[name] - low[name]) for name in self.values]
         spread = (scaled[2] - scaled[1]) * torch.from_numpy(np.concatenate(shares, axis=1)).float()
         channels = [encoder.targets.index(name) for name in self.values]
         index = np.concatenate([channel * np.prod(encoder.grid.shape) + self.cells for channel in channels])
@@ -144,6 +147,11 @@ class Observations:
         return torch.cat([scaled[:, encoder.targets.index(name), self.cells] for name in values], dim=1)
 
 
+def _share(error: np.ndarray, width: np.ndarray) -> np.ndarray:
+    """Return error over width; 0 where an error is so small that the width has vanished: an exact value."""
+    return np.divide(error, width, out=np.where(np.isfinite(error), 0.0, np.nan), where=width > 0)
+
+
 def _problems(stations: xr.Dataset, name: str, wanted: Mapping[str, Any], where: str) -> list[Problem]:
     field, error = stations[name], f"{name}_error"
     if set(field.dims) != {"time", "station"}:
@@ -154,22 +162,25 @@ def _problems(stations: xr.Dataset, name: str, wanted: Mapping[str, Any], where:
         return [Problem(36, where, what, f"add it in units of '{name}': instrument, and point against cell mean")]
     problems = []
     for each in (name, error):
+        if not set(stations[each].dims) <= {"time", "station"}:
+            what = f"variable '{each}' has dimensions {stations[each].dims}, expected time, station, both or none"
+            problems.append(Problem(17, where, what, "rename or select dimensions"))
+        if stations[each].dtype.kind not in "fiu":
+            what = f"variable '{each}' has type {stations[each].dtype}, expected numbers"
+            problems.append(Problem(17, where, what, "convert the values to float"))
+    if problems:
+        return problems
+    for each in (name, error):
         units = str(stations[each].attrs.get("units"))
         if conversion(units, str(wanted.get("units"))) != (1.0, 0.0):
             what = f"variable '{each}' has units {units!r}, the model was trained with {wanted.get('units')!r}"
             problems.append(Problem(29, where, what, "convert the values and set the attribute 'units'"))
     values, errors = xr.broadcast(field, stations[error])
-    is_bad = values.notnull() & ~(errors > 0)
+    is_bad = values.notnull() & ~((errors > 0) & np.isfinite(errors))
     if bool(is_bad.any()):
         what = f"{int(is_bad.sum())} values of '{name}' have an error that is not a positive number"
         problems.append(Problem(30, where, what, f"give every value a standard deviation in '{error}'"))
-    low = wanted.get("valid_min", wanted.get("lower_bound", -np.inf))
-    high = wanted.get("valid_max", wanted.get("upper_bound", np.inf))
-    if bool(((values < low) | (values > high)).any()):
-        least, most = float(values.min()), float(values.max())
-        what = f"'{name}' reaches from {least:g} to {most:g}, plausible are {low:g} to {high:g}"
-        problems.append(Problem(30, where, what, "check units and missing values"))
-    return problems
+    return problems + value_problems(field, wanted, where)
 
 
 def _cells_of(stations: xr.Dataset, grid: Grid, where: str) -> np.ndarray:
@@ -191,6 +202,9 @@ def _cells_of(stations: xr.Dataset, grid: Grid, where: str) -> np.ndarray:
 def _positions(stations: xr.Dataset, grid: Grid, where: str) -> tuple[np.ndarray, np.ndarray]:
     own = [name for name in (grid.y_dim, grid.x_dim) if name in stations and stations[name].dims == ("station",)]
     if len(own) == 2:
+        problems = [_other_units(stations[name], grid.coordinates[name], where) for name in own]
+        if any(problems):
+            raise DataError(*(problem for problem in problems if problem))
         y, x = (stations[name].values.astype(np.float64) for name in own)
     else:
         by_station = [c for c in stations.coords.values() if c.dims == ("station",)]
@@ -206,6 +220,14 @@ def _positions(stations: xr.Dataset, grid: Grid, where: str) -> tuple[np.ndarray
         middle = float(np.mean(grid.bounds_x()[[0, -1]]))
         x = (x - middle + 180.0) % 360.0 - 180.0 + middle
     return y, x
+
+
+def _other_units(found: xr.DataArray, wanted: xr.DataArray, where: str) -> Problem | None:
+    units = str(found.attrs.get("units", "")), str(wanted.attrs.get("units", ""))
+    if "" in units or conversion(*units) == (1.0, 0.0) or {axis.split("_")[0] for axis in units} == {"degrees"}:
+        return None
+    what = f"positions '{found.name}' have units {units[0]!r}, the grid has {units[1]!r}"
+    return Problem(29, where, what, "convert the positions")
 
 
 def _between(edges: np.ndarray, positions: np.ndarray) -> np.ndarray:

@@ -107,6 +107,24 @@ def refuse_other_steps(times: xr.DataArray, step: int) -> None:
         raise DataError(Problem(23, "predictors", what, fix))
 
 
+def among(times: xr.DataArray, others: xr.DataArray, where: str) -> np.ndarray:
+    """Return which of `times` are among `others`, (time,) bool.
+
+    Raises:
+        DataError: CD-025, two calendars.
+    """
+    calendars = calendar_of(times), calendar_of(others, where)
+    if calendars[0] != calendars[1]:
+        what = f"dates are of calendar '{calendars[1]}', those of the predictors of '{calendars[0]}'"
+        raise DataError(Problem(25, where, what, "convert one of them on purpose"))
+    return np.isin(microseconds(times), microseconds(others))
+
+
+def numbered(fields: xr.Dataset, at: Sequence[int]) -> xr.Dataset:
+    """Return the fields at those positions in time, numbered instead of dated: a batch may hold a date twice."""
+    return fields.isel(time=list(at)).assign_coords(time=np.arange(len(at)))
+
+
 def _count(times: xr.DataArray, calendar: str) -> np.ndarray:
     if times.dtype.kind == "M":
         return times.values.astype("datetime64[us]").astype(np.int64)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -126,14 +126,29 @@ def inpainted(denoise: Denoise, known: Tensor, scale: float = 1.0) -> Denoise:
         known: Values in network space, broadcasting to x; NaN where the field is to be drawn.
         scale: As in `steered`.
     """
-    is_known = ~known.isnan()
-    if not bool(is_known.any()):
+    if bool(known.isnan().all()):
         return denoise
+    return kept(steered(denoise, matched(known), scale), known)
+
+
+def matched(known: Tensor) -> LogProbability:
+    """Return the log probability of cells that are known where `known` is not NaN, for `steered`."""
+    is_known = ~known.isnan()
 
     def log_probability(x0: Tensor, sigma: Tensor) -> Tensor:
         level = sigma.to(x0).reshape(-1, 1, 1, 1)
         away = torch.where(is_known.to(x0.device), x0 - known.to(x0), torch.zeros_like(x0))
         return -(away**2 * (1 + level**2) / (2 * level**2)).sum(dim=(1, 2, 3))
 
-    guided = steered(denoise, log_probability, scale)
-    return lambda x, sigma: torch.where(is_known.to(x.device), known.to(x), guided(x, sigma))
+    return log_probability
+
+
+def kept(denoise: Denoise, known: Tensor) -> Denoise:
+    """Return the denoiser whose estimates have the values of `known` where these are not NaN."""
+    is_known = ~known.isnan()
+    return lambda x, sigma: torch.where(is_known.to(x.device), known.to(x), denoise(x, sigma))
+
+
+def joint(log_probabilities: Sequence[LogProbability]) -> LogProbability:
+    """Return the log probability of several independent pieces of evidence: their sum."""
+    return lambda x0, sigma: torch.stack([each(x0, sigma).to(x0) for each in log_probabilities]).sum(0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,7 +17,7 @@ from climdiff.data.times import refuse_other_steps
 from climdiff.diffusion.denoiser import Denoiser
 from climdiff.diffusion.guidance import classifier_free, projected, thresholded
 from climdiff.downscalers.contract import realization_coordinate
-from climdiff.downscalers.steering import Steering, Wrap
+from climdiff.downscalers.steering import Evidence, Steering, told
 from climdiff.grids.grid import Grid
 from climdiff.grids.regrid import Method, regrid
 from climdiff.networks.precision import autocast
@@ -79,10 +80,9 @@ class DiffusionDownscaler:
         self.conservation = conservation
         self.steering = tuple(steering)
 
-    def with_steering(self, steering: Sequence[Steering]) -> DiffusionDownscaler:
-        """Return the same downscaler, steered."""
-        parts = self.denoiser, self.encoder, self.coarse_grid, self.method, self.sampling, self.dtype
-        return DiffusionDownscaler(*parts, self.conservation, steering)
+    def changed(self, **parts: Any) -> DiffusionDownscaler:
+        """Return the same downscaler with other parts: sampling, conservation, steering ..., by their names."""
+        return DiffusionDownscaler(**{**vars(self), **parts})
 
     def downscale(self, coarse: xr.Dataset, members: Sequence[int], seed: int) -> xr.Dataset:
         """Return members of the high-resolution fields given `coarse`.
@@ -130,9 +130,9 @@ class DiffusionDownscaler:
             for rows, columns, filled in _batches(pairs, self.sampling.micro_batch):
                 at = [column for _, column in filled]
                 noise = self._noise(seed, [(members[row], keys[column]) for row, column in filled], shape)
-                wraps = [each.bind(self.encoder, guess, at) for each in steering]
+                evidence = [each.bind(self.encoder, guess, at) for each in steering]
                 project = None if self.conservation is None else self.conservation.bind(guess, coarse, at)
-                x0 = self._draw(condition[at], low[at], high[at], noise, wraps, project)
+                x0 = self._draw(condition[at], low[at], high[at], noise, evidence, project)
                 fields[rows, columns] = x0[: len(rows)]
         return fields
 
@@ -167,7 +167,7 @@ class DiffusionDownscaler:
         low: Tensor,
         high: Tensor,
         noise: NoiseSource,
-        wraps: Sequence[Wrap],
+        evidence: Sequence[Evidence],
         project: Projection | None,
     ) -> Tensor:
         sigmas = self.sampling.sigmas
@@ -179,8 +179,7 @@ class DiffusionDownscaler:
             self.sampling.guidance,
             self.sampling.guidance_interval,
         )
-        for wrap in wraps:
-            denoise = wrap(denoise)
+        denoise = told(denoise, evidence)
         denoise = thresholded(denoise, low.to(device), high.to(device))
         if project is not None:
             # churn may raise the last level by sqrt(2)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from functools import cached_property
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -14,33 +15,55 @@ from torch import Tensor
 
 from climdiff.data import inputs
 from climdiff.data.encoder import Encoder
-from climdiff.data.observations import Attributes, Observations
+from climdiff.data.observations import Observations
 from climdiff.data.physical import physical
-from climdiff.data.times import microseconds
+from climdiff.data.times import among, microseconds, numbered
 from climdiff.diffusion.denoiser import Denoise
-from climdiff.diffusion.guidance import inpainted, observed, steered
-from climdiff.errors import DataError, Problem
+from climdiff.diffusion.guidance import LogProbability, joint, kept, matched, observed, steered
+from climdiff.errors import DataError, Problem, RecipeError
 from climdiff.grids.grid import Grid, check_same
 
-Wrap = Callable[[Denoise], Denoise]
 Likelihood = Callable[[Mapping[str, Tensor]], Tensor]
-"""Physical fields by target, (batch, y, x) each -> log probability of each element, (batch,), differentiable."""
+"""Physical fields by target, (batch, y, x) on the CPU -> log probability of each element, (batch,), differentiable."""
+
+
+class Evidence(NamedTuple):
+    """What is known of a batch: a log probability of its clean fields, and cells (NaN: unknown) that are certain."""
+
+    log_probability: LogProbability
+    known: Tensor | None = None
 
 
 class Steering(Protocol):
     """Something that steers the draws of some dates."""
 
+    @property
+    def times(self) -> xr.DataArray | None:
+        """The dates it speaks of; None is all."""
+        ...
+
     def acts_on(self, times: xr.DataArray) -> np.ndarray:
         """Return which of the dates it steers, (time,) bool; the others are drawn as without it, to the bit."""
         ...
 
-    def bind(self, encoder: Encoder, guess: xr.Dataset, at: Sequence[int]) -> Wrap:
-        """Return the wrapper of the denoiser of a batch whose elements have the dates at positions `at` of `guess`."""
+    def bind(self, encoder: Encoder, guess: xr.Dataset, at: Sequence[int]) -> Evidence:
+        """Return what it knows of a batch whose elements have the dates at positions `at` of `guess`."""
         ...
 
     def put_into(self, drawn: xr.Dataset) -> xr.Dataset:
         """Return drawn fields with what is known exactly."""
         ...
+
+
+def told(denoise: Denoise, evidence: Sequence[Evidence]) -> Denoise:
+    """Return the denoiser steered by all evidence at once: one gradient of the joint log probability."""
+    if not evidence:
+        return denoise
+    guided = steered(denoise, joint([each.log_probability for each in evidence]))
+    for each in evidence:
+        if each.known is not None:
+            guided = kept(guided, each.known)
+    return guided
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,15 +72,19 @@ class ByObservations:
 
     observations: Observations
 
+    @property
+    def times(self) -> xr.DataArray:
+        """Dates of the observations."""
+        return self.observations.times
+
     def acts_on(self, times: xr.DataArray) -> np.ndarray:
         """Return the dates with an observation."""
         return self.observations.observed(times)
 
-    def bind(self, encoder: Encoder, guess: xr.Dataset, at: Sequence[int]) -> Wrap:
-        """Return the wrapper for these dates."""
+    def bind(self, encoder: Encoder, guess: xr.Dataset, at: Sequence[int]) -> Evidence:
+        """Return the log probability of the observations of these dates."""
         places, values, variances = self.observations.in_network_space(encoder, guess, at)
-        seen = observed(places, values, torch.nan_to_num(variances, nan=1.0))
-        return lambda denoise: steered(denoise, seen)
+        return Evidence(observed(places, values, torch.nan_to_num(variances, nan=1.0)))
 
     def put_into(self, drawn: xr.Dataset) -> xr.Dataset:
         """Return the drawn fields: nothing is known exactly."""
@@ -74,12 +101,15 @@ class ByKnownCells:
     fields: xr.Dataset
 
     @classmethod
-    def from_dataset(cls, known: xr.Dataset, grid: Grid, targets: Attributes, where: str) -> ByKnownCells:
+    def from_dataset(cls, known: xr.Dataset, grid: Grid, targets: inputs.Attributes, where: str) -> ByKnownCells:
         """Return what a data set of fine fields with gaps says; targets it does not have are drawn everywhere.
 
         Raises:
-            DataError: CD-036 none of the targets, CD-029 other units, CD-021 another grid, CD-022 to CD-026 dates.
+            DataError: CD-036 none of the targets, CD-029 other units, CD-030 values that cannot be, CD-021 another
+                grid, CD-022 to CD-026 dates.
         """
+        if not isinstance(known, xr.Dataset):
+            raise DataError(Problem(17, where, f"is a {type(known).__name__}, expected an xarray Dataset", "wrap it"))
         names = [name for name in targets if name in known.data_vars]
         problems = inputs.time_problems(known, where)
         if not names:
@@ -90,36 +120,47 @@ class ByKnownCells:
         if problems:
             raise DataError(*problems)
         check_same(Grid.from_dataset(known, where), grid, (where, "the model's fine grid"))
-        dims = ("time", grid.y_dim, grid.x_dim)
-        fields = known[names].transpose(*dims).load()
+        fields = inputs.in_memory(known[names].transpose("time", grid.y_dim, grid.x_dim), where)
+        if not any(bool(field.notnull().any()) for field in fields.values()):
+            raise DataError(Problem(33, where, f"not one value of {', '.join(names)}", "leave the file out"))
+        problems = [each for name in names for each in inputs.value_problems(fields[name], targets[name], where)]
+        if problems:
+            raise DataError(*problems)
         gaps = {name: xr.full_like(fields[names[0]], np.nan) for name in targets if name not in names}
         return cls(grid.attach(fields.assign(gaps)[list(targets)].drop_attrs()))
 
     @property
+    def times(self) -> xr.DataArray:
+        """Dates of the fields."""
+        return self.fields["time"]
+
+    @property
     def hash(self) -> str:
         """SHA-256 of all known values and their dates."""
-        digest = hashlib.sha256(str(self.fields["time"].values.tolist()).encode())
+        digest = hashlib.sha256(str(microseconds(self.times).tolist()).encode())
         for field in self.fields.values():
             digest.update(field.values.astype(np.float64).tobytes())
         return digest.hexdigest()
 
+    @cached_property
+    def _has_known(self) -> np.ndarray:
+        return np.any([field.notnull().any(field.dims[1:]).values for field in self.fields.values()], axis=0)
+
     def acts_on(self, times: xr.DataArray) -> np.ndarray:
         """Return the dates with known cells."""
-        is_known = np.any([field.notnull().any(field.dims[1:]).values for field in self.fields.values()], axis=0)
-        return np.isin(microseconds(times), microseconds(self.fields["time"])[is_known])
+        known_dates = microseconds(self.times)[self._has_known]
+        return among(times, self.times, "known fields") & np.isin(microseconds(times), known_dates)
 
-    def bind(self, encoder: Encoder, guess: xr.Dataset, at: Sequence[int]) -> Wrap:
-        """Return the wrapper for these dates."""
-        chosen = guess.isel(time=list(at))
-        fields = self.fields.isel(time=np.searchsorted(microseconds(self.fields["time"]), microseconds(chosen["time"])))
-        numbered = {"time": np.arange(len(at))}
-        known = encoder.target(fields.assign_coords(numbered), chosen.assign_coords(numbered))
-        return lambda denoise: inpainted(denoise, known)
+    def bind(self, encoder: Encoder, guess: xr.Dataset, at: Sequence[int]) -> Evidence:
+        """Return the known cells of these dates, and how likely they make a field."""
+        rows = np.searchsorted(microseconds(self.times), microseconds(guess["time"].isel(time=list(at))))
+        known = encoder.target(numbered(self.fields, rows.tolist()), numbered(guess, at))
+        return Evidence(matched(known), known)
 
     def put_into(self, drawn: xr.Dataset) -> xr.Dataset:
         """Return the drawn fields with the known cells as they were given, to the bit."""
-        kept = self.fields.reindex(time=drawn["time"]).astype(np.float32)
-        known = {name: drawn[name].where(kept[name].isnull(), kept[name]) for name in drawn.data_vars}
+        kept_fields = self.fields.reindex(time=drawn["time"]).astype(np.float32)
+        known = {name: drawn[name].where(kept_fields[name].isnull(), kept_fields[name]) for name in drawn.data_vars}
         return drawn.assign({name: drawn[name].copy(data=field.values) for name, field in known.items()})
 
 
@@ -129,20 +170,31 @@ class ByLikelihood:
 
     likelihood: Likelihood
     scale: float = 1.0
+    times: xr.DataArray | None = None
 
     def acts_on(self, times: xr.DataArray) -> np.ndarray:
         """Return all dates."""
         return np.ones(times.size, bool)
 
-    def bind(self, encoder: Encoder, guess: xr.Dataset, at: Sequence[int]) -> Wrap:
-        """Return the wrapper for these dates."""
-        chosen = guess.isel(time=list(at)).assign_coords(time=np.arange(len(at)))
+    def bind(self, encoder: Encoder, guess: xr.Dataset, at: Sequence[int]) -> Evidence:
+        """Return the log probability that the function gives.
+
+        Raises:
+            RecipeError: CD-037, when called: an answer that is not one number for each field.
+        """
+        chosen = numbered(guess, at)
 
         def log_probability(x0: Tensor, sigma: Tensor) -> Tensor:
             del sigma
-            return self.likelihood(physical(x0.float(), encoder, chosen))
+            with torch.autocast(x0.device.type, enabled=False), torch.autocast("cpu", enabled=False):
+                found = self.likelihood(physical(x0.float(), encoder, chosen))
+            if not isinstance(found, Tensor) or found.shape != (len(x0),) or not found.requires_grad:
+                answer = f"a tensor {tuple(found.shape)}" if isinstance(found, Tensor) else f"a {type(found).__name__}"
+                what = f"returned {answer}, expected ({len(x0)},) that depends on the fields: one number for each"
+                raise RecipeError(Problem(37, "likelihood", what, "reduce over y and x alone, with torch functions"))
+            return self.scale * found
 
-        return lambda denoise: steered(denoise, log_probability, self.scale)
+        return Evidence(log_probability)
 
     def put_into(self, drawn: xr.Dataset) -> xr.Dataset:
         """Return the drawn fields: nothing is known exactly."""

@@ -67,11 +67,11 @@ class Persistence:
 def coefficients(half_life: float) -> np.ndarray:
     """Return c_k for a half-life [steps], (k,), float64; their squares sum to 1.
 
-    A half-life of 0 gives the one coefficient 1: noise that does not persist.
+    A half-life of 0, or far below a step, gives the one coefficient 1: noise that does not persist.
     """
-    if half_life == 0:
+    rho = 2 ** (-1 / half_life) if half_life > 0 else 0.0
+    if rho < SMALLEST**2:
         return np.ones(1)
-    rho = 2 ** (-1 / half_life)
     powers = rho ** np.arange(1 + math.ceil(math.log(SMALLEST) / math.log(rho)))
     return np.asarray(powers / np.sqrt((powers**2).sum()))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Sequence
 from dataclasses import replace
@@ -17,13 +18,18 @@ from climdiff.errors import DataError, Problem
 from climdiff.samplers.ancestral import ddim
 from climdiff.samplers.persistence import DAY, Persistence
 
+logger = logging.getLogger(__name__)
+
 OF_TRUTH, OF_MEMBERS = 512, 128
 """Pairs of dates that correlations are taken from at most; a member costs many evaluations of the network."""
 
 FEWEST_NEIGHBORS = 24
 
-TRIED = (0.0, 0.5, 0.9)
+TRIED = (0.0, 0.5, 0.9, 0.98)
 """Correlations of noise whose effect on members is measured."""
+
+LEAST_EFFECT = 0.1
+"""Of noise that persists fully, on the correlation of members; below, noise does not matter for them."""
 
 
 def neighbors(pairs: Pairs, at_most: int) -> np.ndarray:
@@ -32,8 +38,10 @@ def neighbors(pairs: Pairs, at_most: int) -> np.ndarray:
     Raises:
         DataError: CD-023, dates without a common step, or too few that are neighbors.
     """
-    step = common_step(pairs.times)
-    found = np.flatnonzero(np.diff(microseconds(pairs.times)) == step) if step else np.empty(0, int)
+    step, numbers = common_step(pairs.times), microseconds(pairs.times)
+    found = np.flatnonzero(np.diff(numbers) == step) if step else np.empty(0, int)
+    # noise persists over whole steps only
+    found = found[(numbers[found] - numbers[found[:1]]) % (step or 1) == 0]
     if len(found) < FEWEST_NEIGHBORS:
         what = f"{len(found)} of {pairs.n_times} dates are followed by one a common step later"
         fix = f"train on at least {FEWEST_NEIGHBORS} such dates, or give sample.noise_half_life in days, or null"
@@ -68,7 +76,7 @@ def fit(downscaler: DiffusionDownscaler, pairs: Pairs, seed: int) -> dict[str, f
         persistence = Persistence(step, (_half_life(correlation),) * downscaler.encoder.n_target)
         found.append(_lag_one(_drawn(_persisting(downscaler, persistence), pairs, index, seed) - mean))
     return {
-        name: _half_life(_crossing(wanted[c], [each[c] for each in found])) * step / DAY
+        name: _half_life(_crossing(name, wanted[c], [each[c] for each in found])) * step / DAY
         for c, name in enumerate(downscaler.encoder.targets)
     }
 
@@ -87,26 +95,32 @@ def _averaging(downscaler: DiffusionDownscaler) -> DiffusionDownscaler:
     """Return the downscaler that stops at the first estimate: the mean given the predictors."""
     ends = torch.tensor([float(downscaler.sampling.sigmas[0]), 0.0])
     sampling = replace(downscaler.sampling, sampler=ddim, sigmas=ends, persistence=None)
-    parts = downscaler.denoiser, downscaler.encoder, downscaler.coarse_grid, downscaler.method
-    return DiffusionDownscaler(*parts, sampling, downscaler.dtype)
+    return downscaler.changed(sampling=sampling, conservation=None)
 
 
 def _persisting(downscaler: DiffusionDownscaler, persistence: Persistence) -> DiffusionDownscaler:
-    sampling = replace(downscaler.sampling, persistence=persistence)
-    parts = downscaler.denoiser, downscaler.encoder, downscaler.coarse_grid, downscaler.method
-    return DiffusionDownscaler(*parts, sampling, downscaler.dtype, downscaler.conservation)
+    return downscaler.changed(sampling=replace(downscaler.sampling, persistence=persistence))
 
 
 def _lag_one(residuals: Tensor) -> list[float]:
     """Return the correlation of the first half with the second by channel, each cell about its own mean."""
-    one, other = (half - half.nanmean(0) for half in residuals.double().chunk(2))
-    one, other = one.nan_to_num(0.0), other.nan_to_num(0.0)
+    one, other = residuals.double().chunk(2)
+    is_missing = one.isnan() | other.isnan()
+    one, other = (half.masked_fill(is_missing, torch.nan) for half in (one, other))
+    one, other = ((half - half.nanmean(0)).nan_to_num(0.0) for half in (one, other))
     products = [(a * b).sum(dim=(0, 2, 3)) for a, b in ((one, other), (one, one), (other, other))]
     return list((products[0] / (products[1] * products[2]).sqrt()).tolist())
 
 
-def _crossing(wanted: float, found: Sequence[float]) -> float:
+def _crossing(name: str, wanted: float, found: Sequence[float]) -> float:
     """Return the correlation of noise that gives members the correlation `wanted`, within those tried."""
+    if not found[-1] - found[0] > LEAST_EFFECT:
+        logger.warning("'%s': noise does not matter for its members from date to date; it stays independent", name)
+        return 0.0
+    if wanted > max(found):
+        logger.warning(
+            "'%s': residuals persist longer (%.2f) than noise can make members (%.2f)", name, wanted, max(found)
+        )
     return float(np.interp(wanted, np.maximum.accumulate(found), TRIED))
 
 

@@ -18,7 +18,7 @@ from torch import nn
 
 from climdiff import build, bundle
 from climdiff.data.pairs import Pairs
-from climdiff.errors import ClimdiffError, MismatchError, Problem, RecipeError
+from climdiff.errors import ClimdiffError, DataError, MismatchError, Problem, RecipeError
 from climdiff.generation.receipts import put_file
 from climdiff.recipe.load import changed
 from climdiff.report.sweeps import EVALUATIONS, Point, sweep_figure
@@ -76,7 +76,7 @@ def sweep(
     say: Callable[[str], None] = lambda line: None,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> list[Row]:
-    """Return the scores of every way of drawing in `grid`; run again, only ways that are not in `out` are tried.
+    """Return the scores of every way of drawing in `grid`; ways that `out` has already are not tried again.
 
     Args:
         run: A trained run.
@@ -89,12 +89,16 @@ def sweep(
 
     Raises:
         RecipeError: CD-037, no combination means anything.
+        DataError: CD-012, no folder for `out`.
         MismatchError: CD-044, `out` holds rows of another model, other dates or another count of members.
     """
+    if not out.parent.is_dir():
+        raise DataError(Problem(12, str(out.parent), "no such folder", "make it, or give another file with --out"))
     model = bundle.load(run)
-    about = {"bundle_hash": model.hash, "split": "validation", "times": times, "members": members}
-    rows = _read(out, about)
     ways = _meaningful(model, grid, say)
+    sample = model.recipe.sample.model_dump(mode="json")
+    about = {"bundle_hash": model.hash, "sample": sample, "split": "validation", "times": times, "members": members}
+    rows = _read(out, about)
     pairs = _dates(model, times)
     for number, way in enumerate(ways):
         progress(number, len(ways))
@@ -103,7 +107,8 @@ def sweep(
             rows += _rows(bundle.load(run, changed(model.recipe, way, ("sample",))), pairs, members, settings)
             put_file(out, json.dumps({**about, "rows": [asdict(row) for row in rows]}, indent=1).encode(), out.parent)
     progress(len(ways), len(ways))
-    return rows
+    asked = [dict(text.split("=", 1) for text in way) for way in ways]
+    return [row for row in rows if dict(row.settings) in asked]
 
 
 def draw(rows: Sequence[Row], variable: str, units: str) -> Figure:
@@ -142,8 +147,9 @@ def _read(out: Path, about: Mapping[str, Any]) -> list[Row]:
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise MismatchError(Problem(44, str(out), "is no sweep", "give another file with --out")) from error
     if found != about:
-        what = f"holds a sweep of {found}, not of {dict(about)}"
-        raise MismatchError(Problem(44, str(out), what, "give another file with --out"))
+        changed = [key for key in about if found.get(key) != about[key]]
+        what = "; ".join(f"{key} is {found.get(key)}, not {about[key]}" for key in changed) or "has other keys"
+        raise MismatchError(Problem(44, str(out), f"holds another sweep: {what}", "give another file with --out"))
     return rows
 
 

@@ -121,6 +121,7 @@ def train(
             say("fitting how long noise persists")
             denoiser.load_state_dict(weights)
             learned = replace(learned, half_lives=_half_lives(recipe, pairs, encoder, denoiser, dtype, learned))
+            say(", ".join(f"half-life of '{name}': {days:.2g} days" for name, days in learned.half_lives.items()))
         bundle.save(folder / "bundle", recipe, pairs, encoder, weights, dtype, learned, facts)
     return folder / "bundle"
 

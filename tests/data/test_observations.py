@@ -124,6 +124,11 @@ def test_errors_go_through_the_transform(pairs):
         (lambda d: d.drop_vars("lat"), "CD-036 .*no positions: expected latitude and longitude, or 'lat' and 'lon'"),
         (lambda d: d.rename(station="x"), "CD-017 .*'pr' has dimensions .* expected time and station"),
         (lambda d: d.isel(time=[1, 0, 2]), "CD-024 .*dates go back"),
+        (lambda d: d.assign_coords(lat=("station", [40.0, 42.0], {"units": "km"}),
+                                   lon=("station", [0.0, 1.0], {"units": "km"})),
+         "CD-029 gauges.nc: positions 'lat' have units 'km', the grid has 'degrees_north'"),
+        (lambda d: d.assign(pr_error=d.pr_error.expand_dims(level=3)), "CD-017 .*'pr_error' has dimensions .'level'"),
+        (lambda d: d.assign(pr=d.pr.astype(str).assign_attrs(d.pr.attrs)), "CD-017 .*'pr' has type <U.*expected numb"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_used_is_one_clear_line(change, message):

@@ -9,7 +9,7 @@ import xarray as xr
 
 import climdiff
 from climdiff import build
-from climdiff.errors import DataError, RecipeError
+from climdiff.errors import ClimdiffError, DataError, RecipeError
 
 MEMBERS = [0, 5]
 
@@ -41,9 +41,10 @@ def gauges(model, test_pairs, values):
 
 
 def test_without_an_observation_members_are_the_same_to_the_bit(model, test_pairs, plain):
-    silent = gauges(model, test_pairs, np.full((3, 2), np.nan))
-    drawn = model.steered(observations=silent).downscale(test_pairs.coarse, MEMBERS, seed=0)["pr"]
-    np.testing.assert_array_equal(drawn, plain)
+    later = gauges(model, test_pairs, [[np.nan, np.nan], [np.nan, np.nan], [np.nan, 1.0]])
+    drawn = model.steered(observations=later).downscale(test_pairs.coarse, MEMBERS, seed=0)["pr"]
+    np.testing.assert_array_equal(drawn[:, :2], plain[:, :2])
+    assert np.abs(drawn.values[:, 2] - plain.values[:, 2]).max() > 1e-3
 
 
 def test_members_agree_with_gauges_where_there_are_any_and_only_then_change(model, test_pairs, plain):
@@ -139,3 +140,88 @@ def test_without_guidance_the_predictors_do_not_matter_where_targets_are_no_resi
     one, two = (free.downscale(coarse, MEMBERS, 0)["pr"] for coarse in (test_pairs.coarse, other))
     has_residual = any(step.name == "residual" for step in minute_recipe.transforms.targets.get("pr", ()))
     assert bool((one == two).all()) is not has_residual
+
+
+def test_all_that_is_given_acts_together(model, test_pairs):
+    """Observations, known cells and a likelihood on the same date: one gradient of the joint log probability."""
+    known = holed(test_pairs)
+    seen = gauges(model, test_pairs, np.array([[np.nan, 15.0], [np.nan, np.nan], [np.nan, np.nan]]))
+
+    def drier(fields):
+        return -5 * fields["pr"].mean((1, 2))
+
+    steered = model.steered(known=known).steered(observations=seen, likelihood=drier)
+    drawn = steered.downscale(test_pairs.coarse, MEMBERS, 0)["pr"].values
+    is_known = known["pr"].notnull().values[0]
+    np.testing.assert_array_equal(drawn[0, 0][is_known], known["pr"].values[0][is_known])
+    assert set(steered.given) == {"known", "observations", "likelihood"}
+    twice = model.steered(observations=seen).steered(observations=seen)
+    assert len(twice.given["observations"].split()) == 2
+    assert np.isfinite(twice.downscale(test_pairs.coarse, MEMBERS, 0)["pr"].values).all()
+
+
+@pytest.mark.parametrize(
+    ("likelihood", "message"),
+    [
+        (lambda fields: fields["pr"].mean(), r"CD-037 likelihood: returned a tensor \(\), expected \(8,\)"),
+        (lambda fields: fields["pr"].detach().mean((1, 2)), r"CD-037 likelihood: .* depends on the fields"),
+        (lambda fields: 1.0, "CD-037 likelihood: returned a float"),
+        (lambda fields: -(fields["pr"] ** (1 / 3)).mean((1, 2)), "CD-033 likelihood: its gradient .* is infinite"),
+    ],
+)
+def test_likelihoods_that_are_none_are_refused(model, test_pairs, likelihood, message):
+    with pytest.raises(ClimdiffError, match=message):
+        model.steered(likelihood=likelihood).downscale(test_pairs.coarse, MEMBERS, 0)
+
+
+def test_a_likelihood_sees_plain_float32_fields_on_the_cpu(model, test_pairs):
+    seen = []
+    layer = torch.nn.Linear(256, 1)
+
+    def likelihood(fields):
+        seen.append(layer(fields["pr"].flatten(1)))
+        return seen[-1][:, 0]
+
+    model.steered(likelihood=likelihood).downscale(test_pairs.coarse, [0], 0)
+    assert {(each.dtype, each.device.type) for each in seen} == {(torch.float32, "cpu")}
+
+
+def test_fault_023_and_025_dates_that_are_none_of_the_predictors_are_told(model, test_pairs):
+    values = np.ones((3, 2))
+    noon = gauges(model, test_pairs, values)
+    noon = noon.assign_coords(time=noon["time"] + np.timedelta64(12, "h"))
+    known = holed(test_pairs)
+    for given in (model.steered(observations=noon), model.steered(known=known.shift(time=0).assign_coords(
+            time=known["time"] + np.timedelta64(12, "h")))):  # fmt: skip
+        with pytest.raises(DataError, match=r"CD-023 what is given: .* not one date is a date of the predictors"):
+            given.downscale(test_pairs.coarse, [0], 0)
+    with pytest.raises(DataError, match="CD-025 what is given: dates are of calendar 'noleap'"):
+        model.steered(known=known.convert_calendar("noleap")).downscale(test_pairs.coarse, [0], 0)
+
+
+@pytest.mark.parametrize("value", [-9999.0, np.inf])
+def test_fault_030_known_values_that_cannot_be_are_refused(model, test_pairs, value):
+    known = holed(test_pairs)
+    known["pr"][0, 0, 0] = value
+    with pytest.raises(DataError, match="CD-030 known fields: variable 'pr' reaches from"):
+        model.steered(known=known)
+
+
+def test_what_says_nothing_or_is_no_data_set_is_refused(model, test_pairs):
+    nothing = holed(test_pairs) * np.nan
+    nothing["pr"].attrs = dict(model.targets["pr"])
+    with pytest.raises(DataError, match="CD-033 known fields: not one value of pr"):
+        model.steered(known=nothing)
+    with pytest.raises(DataError, match="CD-017 known fields: is a DataArray, expected an xarray Dataset"):
+        model.steered(known=nothing["pr"])
+    with pytest.raises(DataError, match="CD-033 observations: not one value of pr"):
+        model.steered(observations=gauges(model, test_pairs, np.full((3, 2), np.nan)))
+    with pytest.raises(RecipeError, match="CD-037 likelihood: got a function and scale nan"):
+        model.steered(likelihood=lambda fields: fields["pr"].mean((1, 2)), scale=float("nan"))
+
+
+def test_dates_that_are_not_used_are_counted(model, test_pairs, caplog):
+    seen = gauges(model, test_pairs, np.ones((3, 2)))
+    seen = seen.assign_coords(time=seen["time"] + np.timedelta64(1, "D"))
+    model.steered(observations=seen).downscale(test_pairs.coarse, [0], 0)
+    assert "what is given: 2 of its 3 dates are dates of the predictors" in caplog.text

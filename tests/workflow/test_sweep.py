@@ -61,7 +61,8 @@ def test_a_second_sweep_does_only_what_is_new(swept, trained, monkeypatch):
     monkeypatch.setattr(sweeping, "_rows", lambda *given: tried.append(given[-1]) or original(*given))
     again = sweep(trained, ["sample.sampler=ddim", "sample.steps=1,3,2"], out, times=3, members=3)
     assert tried == [{"sample.sampler": "ddim", "sample.steps": "2"}]
-    assert again[:4] == rows
+    assert again[:2] == rows[:2]
+    assert len(again) == 3
     assert len(json.loads(out.read_text())["rows"]) == 5
 
 
@@ -81,7 +82,7 @@ def test_fault_037_a_sweep_of_nothing_is_refused(trained, tmp_path):
 
 def test_fault_044_rows_of_another_sweep_are_not_mixed(swept, trained, tmp_path):
     out, _, _ = swept
-    with pytest.raises(MismatchError, match=r"CD-044 .*holds a sweep of .*'members': 3"):
+    with pytest.raises(MismatchError, match=r"CD-044 .*holds another sweep: members is 3, not 4"):
         sweep(trained, GRID, out, times=3, members=4)
     (tmp_path / "other.json").write_text("[]")
     with pytest.raises(MismatchError, match=r"CD-044 .*is no sweep"):

@@ -126,7 +126,8 @@ def test_half_lives_are_fitted_after_the_last_step_where_a_recipe_asks_for_it(tr
     assert not is_trained(tmp_path / "run", recipe)
     lines = []
     train(recipe, tmp_path / "run", resume=True, say=lines.append)
-    assert lines[-1] == "fitting how long noise persists"
+    assert lines[-2] == "fitting how long noise persists"
+    assert lines[-1].startswith("half-life of 'pr': ")
     assert is_trained(tmp_path / "run", recipe)
     assert is_trained(tmp_path / "run", minute_recipe)
     model = climdiff.load(tmp_path / "run")
