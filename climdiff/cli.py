@@ -292,7 +292,7 @@ def explain(
     out: Annotated[Path, typer.Option(help="Where the pictures are written.", metavar="DIR")] = Path("explained"),
 ) -> None:
     """Draw the theory in pictures, from climdiff's own code; no data and no training needed."""
-    from climdiff.workflow.lessons import LESSONS, write
+    from climdiff.workflow.lessons.topics import LESSONS, write
 
     for name in [topic] if topic else LESSONS:
         print(f"{write(name, out)}: {LESSONS[name].caption}", flush=True)

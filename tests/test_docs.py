@@ -83,7 +83,7 @@ def test_the_numbers_of_the_theory_page_are_what_its_code_gives():
 
 
 def test_the_theory_page_shows_every_picture_and_names_its_command():
-    from climdiff.workflow.lessons import LESSONS
+    from climdiff.workflow.lessons.topics import LESSONS
 
     text, folder = text_of(ROOT / "docs" / "theory.md"), ROOT / "docs" / "images" / "theory"
     assert sorted(path.name for path in folder.iterdir()) == sorted(f"{topic}.png" for topic in LESSONS)

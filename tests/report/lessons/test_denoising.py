@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from climdiff.report import denoising
-from climdiff.report.denoising import Ensemble, Guidance, Reverse
+from climdiff.report.lessons import denoising
+from climdiff.report.lessons.denoising import Ensemble, Guidance, Reverse
 
 GRID = np.linspace(-3, 3, 61)
 NORMAL = np.exp(-(GRID**2) / 2) / np.sqrt(2 * np.pi)

@@ -10,9 +10,9 @@ from typing import NamedTuple
 from matplotlib.figure import Figure
 from PIL import Image
 
-from climdiff.report import denoising as denoising_pictures
-from climdiff.report import noising as noising_pictures
-from climdiff.workflow import denoising, noising
+from climdiff.report.lessons import denoising as denoising_pictures
+from climdiff.report.lessons import noising as noising_pictures
+from climdiff.workflow.lessons import denoising, noising
 
 DOTS_PER_INCH = 200
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from climdiff.report import noising
-from climdiff.report.noising import Forward, Kernel, Posterior, Schedules
+from climdiff.report.lessons import noising
+from climdiff.report.lessons.noising import Forward, Kernel, Posterior, Schedules
 
 GRID = np.linspace(-3, 3, 161)
 NORMAL = np.exp(-(GRID**2) / 2) / np.sqrt(2 * np.pi)

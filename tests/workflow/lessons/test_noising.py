@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from climdiff.workflow import noising
+from climdiff.workflow.lessons import noising
 
 
 def test_the_forward_process_ends_standard_normal():

@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from climdiff.report.lesson_sheet import (
+from climdiff.report.lessons.sheet import (
     BLUE,
     GREY,
     ORANGE,

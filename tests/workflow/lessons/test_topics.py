@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from climdiff import cli
-from climdiff.workflow.lessons import LESSONS, write
+from climdiff.workflow.lessons.topics import LESSONS, write
 
 
 def test_the_command_line_knows_every_topic_in_order():

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from climdiff.diffusion import schedules
-from climdiff.workflow.exact import Mixture, RainLaw, noise_predictor
+from climdiff.workflow.lessons.exact import Mixture, RainLaw, noise_predictor
 
 MIXTURE = Mixture(
     torch.tensor([[-1.0], [2.0]], dtype=torch.float64),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from climdiff.workflow import denoising
+from climdiff.workflow.lessons import denoising
 
 
 @pytest.fixture(scope="module")

@@ -12,12 +12,12 @@ from climdiff.diffusion import levels, schedules
 from climdiff.diffusion.denoiser import Denoise
 from climdiff.diffusion.guidance import classifier_free
 from climdiff.diffusion.process import Chain
-from climdiff.report.denoising import Ensemble, Guidance, Reverse
+from climdiff.report.lessons.denoising import Ensemble, Guidance, Reverse
 from climdiff.samplers.ancestral import NoiseSource, algorithm_18_2
 from climdiff.samplers.heun import heun
 from climdiff.samplers.noise import Noise, normal
-from climdiff.workflow.exact import Mixture, RainLaw, noise_predictor
-from climdiff.workflow.noising import DAY, SEED, STEPS
+from climdiff.workflow.lessons.exact import Mixture, RainLaw, noise_predictor
+from climdiff.workflow.lessons.noising import DAY, SEED, STEPS
 
 N_DRAWS = 8000
 N_MEMBERS = 64

@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
-from climdiff.report.lesson_sheet import (
+from climdiff.report.lessons.sheet import (
     BLUE,
     GREEN,
     GREY,

@@ -11,9 +11,9 @@ from torch import Tensor
 
 from climdiff.diffusion import levels, schedules
 from climdiff.diffusion.process import Chain, forward_step, kernel, posterior
-from climdiff.report.noising import Forward, Kernel, Posterior, Schedules
+from climdiff.report.lessons.noising import Forward, Kernel, Posterior, Schedules
 from climdiff.samplers.noise import Noise, normal
-from climdiff.workflow.exact import RainLaw
+from climdiff.workflow.lessons.exact import RainLaw
 
 SEED = 18
 DAY = "2001-09-25"

@@ -1,0 +1,1 @@
+"""The numbers of the pictures that teach the theory."""
