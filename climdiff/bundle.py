@@ -39,7 +39,7 @@ from climdiff.drawing import Learned
 from climdiff.errors import DataError, MismatchError, Problem, RecipeError
 from climdiff.grids.grid import Grid, check_same
 from climdiff.networks.precision import compute_dtype, device
-from climdiff.recipe.load import parse
+from climdiff.recipe.load import changed, parse
 from climdiff.recipe.schema import Recipe
 from climdiff.training.checkpoint import load_hashed, save_tensors, sha256
 
@@ -271,16 +271,18 @@ def save(
         building.replace(path)
 
 
-def load(path: str | Path, recipe: Recipe | None = None) -> Model:
+def load(path: str | Path, recipe: Recipe | None = None, overrides: Sequence[str] = ()) -> Model:
     """Return the model of a run folder or bundle.
 
     Args:
         path: `runs/<name>` or `runs/<name>/bundle`.
         recipe: A later version of its recipe, whose `sample`, `generate`, `verify` and `report` are taken.
+        overrides: Keys of `sample` and `generate` on top, such as "sample.steps=20".
 
     Raises:
         MismatchError: CD-050 no bundle there or a part missing, CD-049 a file that is not the one saved, CD-048
             weights that cannot be read, CD-054 weights of another network, CD-055 a newer format.
+        RecipeError: CD-037, everything wrong with `overrides`.
     """
     folder = Path(path)
     folder = folder / "bundle" if (folder / "bundle").is_dir() else folder
@@ -289,6 +291,8 @@ def load(path: str | Path, recipe: Recipe | None = None) -> Model:
     own = parse((folder / "recipe.json").read_text(), str(folder / "recipe.json"))
     later = {name: getattr(recipe, name) for name in ("sample", "generate", "verify", "report")} if recipe else {}
     recipe = own.model_copy(update=later)
+    if overrides:
+        recipe = changed(recipe, overrides, ("sample", "generate"))
     states = {name: _read_state(folder / f"{name}.nc") for name in STATES}
     encoder = Encoder.from_state(states, *build.pipelines(recipe))
     denoiser = build.denoiser(recipe, encoder.n_condition, encoder.n_target)

@@ -102,12 +102,9 @@ def generate(
     """Write an ensemble; run again, it continues, and members can be added later."""
     from climdiff import bundle
     from climdiff.progress import Bars
-    from climdiff.recipe.load import changed
     from climdiff.workflow.generation import generate as fill
 
-    model = bundle.load(run)
-    if overrides:
-        model = bundle.load(run, changed(model.recipe, overrides, ("sample", "generate")))
+    model = bundle.load(run, overrides=overrides or ())
     target = out if out is not None else run / "ensemble.zarr"
     with Bars(_asked_to_stop()) as bars:
         summary = fill(

@@ -12,7 +12,7 @@ import xarray as xr
 
 import climdiff
 from climdiff import build
-from climdiff.errors import DataError, MismatchError
+from climdiff.errors import DataError, MismatchError, RecipeError
 
 
 @pytest.fixture(scope="module")
@@ -136,3 +136,10 @@ def test_an_ensemble_can_be_written_to_netcdf(model, coarse, tmp_path):
     with xr.open_dataset(tmp_path / "e.nc") as ensemble:
         assert ensemble.attrs["climdiff_conserve"] == "false"
         assert ensemble.attrs["climdiff_sampler"] == "dpmpp_2m"
+
+
+def test_keys_may_be_changed_when_a_model_is_loaded(trained):
+    model = climdiff.load(trained, overrides=["sample.steps=3", "generate.micro_batch=4"])
+    assert (len(model.downscaler.sampling.sigmas), model.downscaler.sampling.micro_batch) == (4, 4)
+    with pytest.raises(RecipeError, match=r"CD-037 .*'train\.steps=3' cannot change any more"):
+        climdiff.load(trained, overrides=["train.steps=3"])
