@@ -10,11 +10,12 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from climdiff.report.colors import source_style
 from climdiff.report.style import styled
 
 EVALUATIONS = "evaluations of the network"
-_MARKERS = "osD^vPX*<>"
+_MARKERS = "osD^vPX*"
+_COLORS = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#000000", "#8a8a8a")
+_NEAR = 1.2  # ticks of a logarithmic axis closer than this factor would touch
 _PANELS = {
     "crps_fair": "fair CRPS",
     "spread_skill": "spread / skill",
@@ -46,10 +47,10 @@ def sweep_figure(points: Sequence[Point], x_label: str = EVALUATIONS, units: str
         lines = list(dict.fromkeys(point.line for point in points))
         for order, line in enumerate(lines):
             own = sorted((point for point in points if point.line == line), key=lambda point: point.x)
-            style = {**source_style(line, order), "linestyle": "-", "label": line}
-            style |= {"marker": _MARKERS[order % len(_MARKERS)], "markersize": 3.5, "linewidth": 1.0}
+            look = {"color": _COLORS[order % len(_COLORS)], "marker": _MARKERS[order % len(_MARKERS)]}
             for axes, name in zip(panels, _PANELS, strict=True):
-                axes.plot([point.x for point in own], [point.scores[name] for point in own], **style)
+                values = [point.scores[name] for point in own]
+                axes.plot([point.x for point in own], values, label=line, markersize=3.5, linewidth=1.0, **look)
         for axes, (name, title) in zip(panels, _PANELS.items(), strict=True):
             axes.set_ylabel(f"{title} [{units}]" if name == "crps_fair" and units else title)
             _ground(axes, name, points, x_label)
@@ -63,12 +64,25 @@ def _ground(axes: Axes, name: str, points: Sequence[Point], x_label: str) -> Non
     axes.grid(visible=True, linewidth=0.3, alpha=0.5)
     if x_label == EVALUATIONS:
         axes.set_xscale("log")
-        axes.xaxis.set_major_locator(FixedLocator(sorted({point.x for point in points})))
+        axes.xaxis.set_major_locator(FixedLocator(_apart({point.x for point in points})))
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         axes.xaxis.set_minor_locator(NullLocator())
     if name != "crps_fair":
         axes.axhline(1.0, color="black", linewidth=0.8)
+        if name == "small_scale_ratio":
+            axes.set_yscale("log")
+            axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+            axes.yaxis.set_minor_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         return
     found = sorted(point.scores[name] for point in points)
     if found[0] > 0:  # a way that fails altogether would flatten all the others
         axes.set_ylim(0.99 * found[0], min(1.01 * found[-1], 1.25 * found[0]))
+
+
+def _apart(places: set[float]) -> list[float]:
+    """Return the places, from the largest down, that are not too near to the one before to be labelled."""
+    kept: list[float] = []
+    for place in sorted(places, reverse=True):
+        if not kept or kept[-1] / place > _NEAR:
+            kept.append(place)
+    return kept
