@@ -59,11 +59,11 @@ class Row:
 
 def combinations(grid: Sequence[str]) -> list[tuple[str, ...]]:
     """Return every combination of `key=value,value` texts, as overrides; commas within brackets do not separate."""
-    keys = []
+    found: dict[str, list[str]] = {}
     for text in grid:
         key, _, values = text.partition("=")
-        keys.append([f"{key}={value}" for value in _BETWEEN_VALUES.split(values)])
-    return list(itertools.product(*keys))
+        found.setdefault(key, []).extend(f"{key}={value}" for value in _BETWEEN_VALUES.split(values))
+    return list(itertools.product(*(dict.fromkeys(values) for values in found.values())))
 
 
 def sweep(

@@ -131,4 +131,6 @@ def draw(rows: list[tuple[list[xr.DataArray], list[xr.DataArray]]], picture: str
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:3])
+    if len(sys.argv) != 3:
+        sys.exit(__doc__)
+    main(*sys.argv[1:])

@@ -26,6 +26,7 @@ def swept(trained, tmp_path_factory):
 
 def test_all_combinations_are_made_and_brackets_hold_together():
     assert combinations(["a=1,2", "b=x"]) == [("a=1", "b=x"), ("a=2", "b=x")]
+    assert combinations(["a=1", "a=2,1"]) == [("a=1",), ("a=2",)]
     assert combinations(["a=[0.1, 5],null", "b={x: 1, y: 2}"]) == [
         ("a=[0.1, 5]", "b={x: 1, y: 2}"),
         ("a=null", "b={x: 1, y: 2}"),
