@@ -15,7 +15,7 @@ from climdiff.report.style import styled
 EVALUATIONS = "evaluations of the network"
 _MARKERS = "osD^vPX*"
 _COLORS = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#000000", "#8a8a8a")
-_NEAR = 1.2  # ticks of a logarithmic axis closer than this factor would touch
+_NEAR = 1.5  # ticks of a logarithmic axis closer than this factor would touch
 _PANELS = {
     "crps_fair": "fair CRPS",
     "spread_skill": "spread / skill",
