@@ -102,13 +102,17 @@ def sweep(
     pairs = _dates(model, times)
     for number, way in enumerate(ways):
         progress(number, len(ways))
-        settings = dict(text.split("=", 1) for text in way)
+        settings = _settings(way)
         if settings not in [dict(row.settings) for row in rows]:
             rows += _rows(bundle.load(run, changed(model.recipe, way, ("sample",))), pairs, members, settings)
             put_file(out, json.dumps({**about, "rows": [asdict(row) for row in rows]}, indent=1).encode(), out.parent)
     progress(len(ways), len(ways))
-    asked = [dict(text.split("=", 1) for text in way) for way in ways]
+    asked = [_settings(way) for way in ways]
     return [row for row in rows if dict(row.settings) in asked]
+
+
+def _settings(way: Sequence[str]) -> dict[str, str]:
+    return dict(text.split("=", 1) for text in way)
 
 
 def draw(rows: Sequence[Row], variable: str, units: str) -> Figure:
@@ -147,8 +151,8 @@ def _read(out: Path, about: Mapping[str, Any]) -> list[Row]:
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise MismatchError(Problem(44, str(out), "is no sweep", "give another file with --out")) from error
     if found != about:
-        changed = [key for key in about if found.get(key) != about[key]]
-        what = "; ".join(f"{key} is {found.get(key)}, not {about[key]}" for key in changed) or "has other keys"
+        other = [key for key in about if found.get(key) != about[key]]
+        what = "; ".join(f"{key} is {found.get(key)}, not {about[key]}" for key in other) or "has other keys"
         raise MismatchError(Problem(44, str(out), f"holds another sweep: {what}", "give another file with --out"))
     return rows
 
