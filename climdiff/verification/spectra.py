@@ -8,12 +8,15 @@ price is that the outer cells count less.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import sparse
 
 MIN_CELLS = 8  # fewer cells give fewer than 4 rings, which is no spectrum
+FIELDS_PER_BLOCK = 8  # of 128 x 128 cells, transform and powers (4 MB) fit a cache
 
 
 def wavelengths(side: int) -> np.ndarray:
@@ -32,21 +35,31 @@ def power_spectrum(fields: np.ndarray) -> np.ndarray:
     (j - 1/2, j + 1/2] cycles per shorter side; waves shorter than two cells (the corners) are left out.
     """
     ny, nx = fields.shape[-2:]
-    window = _hann(ny)[:, None] * _hann(nx)
-    tapered = _without_plane(np.asarray(fields, np.float64)) * window
-    power = np.square(np.abs(np.fft.rfft2(tapered))) / ((ny * nx) ** 2 * np.square(window).mean())
+    window = (_hann(ny)[:, None] * _hann(nx)).ravel()
+    plane, rings = _plane(ny, nx), _ring_means(ny, nx) / ((ny * nx) ** 2 * np.square(window).mean())
+    flat = fields.reshape(math.prod(fields.shape[:-2]), ny * nx)
+    means = np.empty((len(flat), rings.shape[0]))
+    for start in range(0, len(flat), FIELDS_PER_BLOCK):
+        block = flat[start : start + FIELDS_PER_BLOCK].astype(np.float64)
+        block -= (block @ plane.T) @ plane
+        block *= window
+        waves = np.fft.rfft2(block.reshape(-1, ny, nx)).reshape(len(block), -1)
+        power = np.square(waves.real)
+        power += np.square(waves.imag)
+        means[start : start + len(block)] = (rings @ power.T).T
+    return means.reshape(*fields.shape[:-2], rings.shape[0])
+
+
+def _ring_means(ny: int, nx: int) -> sparse.csr_array:
+    """Return the matrix (ring, mode of the half plane of rfft2) that takes the mean over the modes of each ring."""
     cycles = np.hypot(np.fft.fftfreq(ny)[:, None], np.fft.rfftfreq(nx))
     ring = np.ceil(cycles * min(ny, nx) - 0.5).astype(int).ravel()
     modes = np.full((ny, nx // 2 + 1), 2.0)  # the half plane rfft2 leaves out mirrors the inner columns
     modes[:, 0] = 1
     if nx % 2 == 0:
         modes[:, -1] = 1
-    last = min(ny, nx) // 2 + 1
-    modes_of_ring = np.bincount(ring, modes.ravel())[1:last]
-    means = np.empty((*fields.shape[:-2], last - 1))
-    for index in np.ndindex(fields.shape[:-2]):
-        means[index] = np.bincount(ring, (power[index] * modes).ravel())[1:last] / modes_of_ring
-    return means
+    weights = modes.ravel() / np.bincount(ring, modes.ravel())[ring]
+    return sparse.csr_array((weights, (ring, np.arange(ring.size))))[1 : min(ny, nx) // 2 + 1]
 
 
 def _hann(n: int) -> np.ndarray:
@@ -54,15 +67,11 @@ def _hann(n: int) -> np.ndarray:
     return np.square(np.sin(np.pi * (np.arange(n) + 0.5) / n))
 
 
-def _without_plane(fields: np.ndarray) -> np.ndarray:
-    """Return fields (..., y, x) less their least-squares plane a + b y + c x."""
-    ny, nx = fields.shape[-2:]
-    y = (np.arange(ny) - (ny - 1) / 2)[:, None]
-    x = np.arange(nx) - (nx - 1) / 2
-    rest = fields - fields.mean(axis=(-2, -1), keepdims=True)
-    slope_y = (rest * y).sum(axis=(-2, -1), keepdims=True) / (nx * np.square(y).sum())
-    slope_x = (rest * x).sum(axis=(-2, -1), keepdims=True) / (ny * np.square(x).sum())
-    return np.asarray(rest - slope_y * y - slope_x * x)
+def _plane(ny: int, nx: int) -> np.ndarray:
+    """Return orthonormal fields (3, cells) that span all planes a + b y + c x."""
+    y, x = np.meshgrid(np.arange(ny) - (ny - 1) / 2, np.arange(nx) - (nx - 1) / 2, indexing="ij")
+    basis = np.stack([np.ones_like(y), y, x]).reshape(3, -1)
+    return np.asarray(basis / np.linalg.norm(basis, axis=1, keepdims=True))
 
 
 def spectrum_sums(members: np.ndarray, truth: np.ndarray, complete: np.ndarray) -> dict[str, np.ndarray]:
