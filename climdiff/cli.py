@@ -98,15 +98,17 @@ def generate(
     ] = None,
     known: Annotated[Path | None, typer.Option(help="Fine fields with gaps, to be filled: netCDF or zarr.")] = None,
     repair: Annotated[bool, typer.Option("--repair", help="Check every finished chunk; redo damaged ones.")] = False,
+    profile: Annotated[bool, typer.Option("--profile", help="Say where the time went.")] = False,
 ) -> None:
     """Write an ensemble; run again, it continues, and members can be added later."""
     from climdiff import bundle
-    from climdiff.progress import Bars
+    from climdiff.networks.stopwatch import Stopwatch
+    from climdiff.progress import Bars, where_time_went
     from climdiff.workflow.generation import generate as fill
 
     model = bundle.load(run, overrides=overrides or ())
     target = out if out is not None else run / "ensemble.zarr"
-    with Bars(_asked_to_stop()) as bars:
+    with Bars(_asked_to_stop()) as bars, Stopwatch(model.downscaler.denoiser.network) as watch:
         summary = fill(
             model,
             target,
@@ -120,6 +122,8 @@ def generate(
             progress=lambda done, total: bars.stage("generate (units)", done, total),
         )
     print(f"{summary.path}: {summary.n_written} of {summary.n_units} units made in {summary.seconds:.0f} s")
+    if profile:
+        print(where_time_went(summary.seconds, watch.seconds, summary.drawing, summary.writing, summary.waiting))
 
 
 @app.command()

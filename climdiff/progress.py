@@ -136,3 +136,23 @@ def _text(name: str, value: float | None) -> str:
         return "-"
     digits = {"n_members": ".0f", "bias": ".2g", "spread_skill": ".3g"}
     return format(value, digits.get(name, ".4g"))
+
+
+def where_time_went(seconds: float, network: float, drawing: float, writing: float, waiting: float) -> str:
+    """Return a line that says how the seconds of generating an ensemble were spent.
+
+    Args:
+        seconds: All of it.
+        network: In the network.
+        drawing: In the downscaler, the network among it.
+        writing: In writing, beside the drawing.
+        waiting: For the last of the writing.
+    """
+    shares = {
+        "in the network": network,
+        "in the rest of drawing": drawing - network,
+        "waiting for the disk": waiting,
+        "reading and checking": seconds - drawing - waiting,
+    }
+    parts = ", ".join(f"{100 * part / seconds:.1f} % {what}" for what, part in shares.items())
+    return f"time: {parts}; writing took {writing:.1f} s beside the drawing"

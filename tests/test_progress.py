@@ -7,7 +7,7 @@ from typing import NamedTuple
 import pytest
 
 from climdiff.errors import Problem, RetryError
-from climdiff.progress import Bars, problem_table, score_tables
+from climdiff.progress import Bars, problem_table, score_tables, where_time_went
 
 
 class Step(NamedTuple):
@@ -64,3 +64,11 @@ def test_problems_are_one_table_and_brackets_stay_brackets(capsys):
 def test_fault_060_a_stage_ends_when_asked_to_stop():
     with Bars(should_stop=lambda: True) as bars, pytest.raises(RetryError, match=r"CD-060 generate: stopped at 3 of 9"):
         bars.stage("generate", 3, 9)
+
+
+def test_shares_of_the_time_add_up():
+    line = where_time_went(seconds=10.0, network=8.0, drawing=9.0, writing=2.5, waiting=0.25)
+    assert line.startswith(
+        "time: 80.0 % in the network, 10.0 % in the rest of drawing, 2.5 % waiting for the disk, 7.5 %"
+    )
+    assert line.endswith("writing took 2.5 s beside the drawing")

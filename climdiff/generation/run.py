@@ -1,11 +1,16 @@
-"""Fills a store with an ensemble, unit by unit, from any downscaler; running it again continues where it stopped."""
+"""Fills a store with an ensemble, unit by unit, from any downscaler; running it again continues where it stopped.
+
+A unit is written in the background while the next one is drawn.
+"""
 
 from __future__ import annotations
 
 import errno
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +19,7 @@ import xarray as xr
 
 from climdiff.downscalers.contract import Downscaler
 from climdiff.errors import DataError, OutputError, Problem, RetryError
+from climdiff.generation.background import Background
 from climdiff.generation.checks import always_missing, check_space, check_values, incomplete_dates, no_mask
 from climdiff.generation.plan import Unit
 from climdiff.generation.store import Store, open_store
@@ -29,12 +35,25 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class Summary:
-    """What a run did to its share of the units: how many there are, how many it made, how long it took [s]."""
+    """What a run did to its share of the units, and how long it took.
+
+    Attributes:
+        path: The store.
+        n_units: Units in the share.
+        n_written: Units made now; the others were there.
+        seconds: All of the run.
+        drawing: Seconds in the downscaler.
+        writing: Seconds of writing and reading back, beside the drawing.
+        waiting: Seconds in which nothing was done but writing.
+    """
 
     path: Path
     n_units: int
     n_written: int
     seconds: float
+    drawing: float
+    writing: float
+    waiting: float
 
 
 def generate(
@@ -93,9 +112,10 @@ def generate(
             if require_space:
                 check_space(store, len(share))
             filler = _Filler(downscaler, coarse, template, store, seed, allow_missing, has_mask, repair)
-            for done, _ in enumerate(filler.fill(share), start=1):
-                if progress:
-                    progress(done, len(share))
+            with closing(filler.fill(share)) as settled:
+                for done, _ in enumerate(settled, start=1):
+                    if progress:
+                        progress(done, len(share))
         finally:
             store.close()
     except OSError as error:
@@ -105,7 +125,9 @@ def generate(
         raise RetryError(Problem(70, str(path), f"cannot write: {error.strerror}", fix)) from error
     if filler.failed:
         raise OutputError(*filler.failed)
-    return Summary(path, len(share), filler.n_written, time.monotonic() - started)
+    writer = filler.background
+    seconds = time.monotonic() - started, filler.drawing, writer.working, writer.waiting
+    return Summary(path, len(share), filler.n_written, *seconds)
 
 
 class _Filler:
@@ -126,35 +148,51 @@ class _Filler:
         self.seed, self.allow_missing, self.repair = seed, allow_missing, repair
         self.failed: list[Problem] = []
         self.n_written = 0
+        self.drawing = 0.0
+        self.background = Background()
         self._block: tuple[int, xr.Dataset] | None = None
         self._mask = always_missing(coarse) if has_mask else no_mask(coarse)
 
-    def fill(self, share: Sequence[Unit]) -> Iterator[Unit]:
-        """Make every unit not done yet, first those that nobody works on; yield each when it is settled."""
-        held = []
-        for unit in share:
-            if self._settle(unit):
+    def fill(self, share: Sequence[Unit]) -> Generator[Unit]:
+        """Make every unit not done yet, first those that nobody works on.
+
+        Yields each when it is settled or all but written; all are written when the iteration ends, even if it is
+        closed early.
+        """
+        with self.background:
+            held = []
+            for unit in share:
+                if self._settle(unit):
+                    yield unit
+                else:
+                    held.append(unit)
+            for unit in held:
+                deadline = time.monotonic() + _PATIENCE_S
+                while not self._settle(unit, alone=time.monotonic() < deadline):
+                    time.sleep(_PAUSE_S)
                 yield unit
-            else:
-                held.append(unit)
-        for unit in held:
-            deadline = time.monotonic() + _PATIENCE_S
-            while not self._settle(unit, alone=time.monotonic() < deadline):
-                time.sleep(_PAUSE_S)
-            yield unit
 
     def _settle(self, unit: Unit, alone: bool = True) -> bool:
         """Make a unit unless it is done; False if it is another's. Without `alone` it is made all the same."""
         if self.store.is_done(unit, thorough=self.repair):
             return True
-        with self.store.claim(unit) as is_held:
-            if not is_held and alone:
+        with ExitStack() as claims:
+            if not claims.enter_context(self.store.claim(unit)) and alone:
                 return False
             if not self.store.is_done(unit, thorough=self.repair):
-                self._make(unit)
+                values = self._make(unit)
+                if values is not None:
+                    self.background.wait()  # if that raises, the claim ends here
+                    self.background.start(partial(self._write, unit, values, claims.pop_all()))
         return True
 
-    def _make(self, unit: Unit) -> None:
+    def _write(self, unit: Unit, values: Mapping[str, np.ndarray], claims: ExitStack) -> None:
+        with claims:
+            self.store.write(unit, values)
+        self.n_written += 1
+
+    def _make(self, unit: Unit) -> Mapping[str, np.ndarray] | None:
+        """Return the values of a unit; None, and a note of why, where its input does not allow it."""
         block = self._coarse(unit)
         bad = incomplete_dates(block, self._mask)
         if bad:
@@ -163,17 +201,16 @@ class _Filler:
             problem = Problem(75, str(self.store.path), what, fix)
             self.store.mark_failed(unit, str(problem))
             self.failed.append(problem)
-            return
+            return None
         kept = self.store.read_members(unit)
         n_kept = next((len(values) for values in kept.values()), 0)
         members = range(unit.members.start + n_kept, unit.members.stop)
+        began = time.perf_counter()
         made = self.downscaler.downscale(block, list(members), self.seed)
+        self.drawing += time.perf_counter() - began
         values = self._arrays(made, block, members)
         check_values(values, self.template, block[TIME], members, str(self.store.path), self.allow_missing)
-        if n_kept:
-            values = {name: np.concatenate([kept[name], array]) for name, array in values.items()}
-        self.store.write(unit, values)
-        self.n_written += 1
+        return {name: np.concatenate([kept[name], array]) if n_kept else array for name, array in values.items()}
 
     def _coarse(self, unit: Unit) -> xr.Dataset:
         """Return the input of a unit in memory; neighbours share it."""

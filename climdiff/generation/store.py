@@ -13,7 +13,7 @@ import logging
 import math
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -54,9 +54,12 @@ class Store:
             if is_abandoned(folder.name):
                 shutil.rmtree(folder, ignore_errors=True)
         self.work.mkdir(exist_ok=True)
+        # One open file for all claims: closing any other would free every byte this process has locked.
+        self._lock = (path / FOLDER / "lock").open("r+b")
 
     def close(self) -> None:
-        """Remove this process's folder for files on their way."""
+        """Let go of the lock file and remove this process's folder for files on their way."""
+        self._lock.close()
         shutil.rmtree(self.work, ignore_errors=True)
 
     def is_done(self, unit: Unit, thorough: bool = False) -> bool:
@@ -71,15 +74,18 @@ class Store:
         Where the file system has no locks everybody may hold everything: work is then done twice, never wrongly.
         """
         index = self.plan.index(unit)
-        with (self.path / FOLDER / "lock").open("r+b") as stream:
-            try:
-                fcntl.lockf(stream, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, index)
-                is_held = True
-            except (BlockingIOError, PermissionError):
-                is_held = False
-            except OSError:
-                is_held = True
+        try:
+            fcntl.lockf(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, index)
+            is_held = True
+        except (BlockingIOError, PermissionError):
+            is_held = False
+        except OSError:
+            is_held = True
+        try:
             yield is_held
+        finally:
+            with suppress(OSError):
+                fcntl.lockf(self._lock, fcntl.LOCK_UN, 1, index)
 
     def write(self, unit: Unit, values: Mapping[str, np.ndarray]) -> None:
         """Write a unit, read it back, leave its receipt.

@@ -12,6 +12,7 @@ import numpy as np
 import xarray as xr
 
 from climdiff.generation.run import Summary, generate
+from climdiff.generation.store import Store, open_store
 from climdiff.generation.template import Template
 
 PROVENANCE = {"version": "1.2.3", "recipe": "ab" * 32, "bundle": "cd" * 32, "sampler": "ddim", "guidance": 1.0}
@@ -83,3 +84,10 @@ def disk_state(path: Path) -> dict[str, str]:
         elif not any(file.iterdir()):
             state[name] = "empty folder"
     return state
+
+
+def opened(path: Path) -> Store:
+    """Return the store that `make` made, open."""
+    world = coarse_world()
+    provenance = {**PROVENANCE, "seed": 1}
+    return open_store(path, rotated_template(), world["time"], 4, provenance, times_per_unit=3, members_per_unit=2)

@@ -6,6 +6,7 @@ import errno
 import json
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -16,6 +17,7 @@ import xarray as xr
 
 from climdiff.errors import DataError, MismatchError, OutputError, RetryError
 from climdiff.generation.integrity import check_store
+from climdiff.generation.store import Store
 
 POINTS = ["before-create", "after-create", "before-chunk", "after-chunk", "before-receipt", "after-receipt"]
 
@@ -258,3 +260,70 @@ def test_input_is_read_block_by_block_and_once(fakes: ModuleType, tmp_path: Path
 
     fakes.make(tmp_path / "ens.zarr", downscaler=Counted())
     assert sizes == [3, 3, 3, 3, 1, 1]
+
+
+def test_a_unit_is_written_while_the_next_one_is_drawn(
+    fakes: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first write waits for the second drawing; were they one after the other it would wait in vain."""
+    second_begins = threading.Event()
+    write = Store.write
+
+    def patient(self: Store, unit: Any, values: Any) -> None:
+        assert second_begins.wait(timeout=20)
+        write(self, unit, values)
+
+    class Signals(fakes.Repeat):  # type: ignore[misc, name-defined]
+        calls = 0
+
+        def downscale(self, coarse: xr.Dataset, members: Any, seed: int) -> xr.Dataset:
+            self.calls += 1
+            if self.calls == 2:
+                second_begins.set()
+            return super().downscale(coarse, members, seed)
+
+    monkeypatch.setattr(Store, "write", patient)
+    summary = fakes.make(tmp_path / "ens.zarr", downscaler=Signals())
+    assert summary.n_written == 6
+    assert 0 < summary.drawing < summary.seconds and summary.writing > 0
+
+
+def test_stopping_early_leaves_no_unit_half_written(fakes: ModuleType, tmp_path: Path) -> None:
+    def stop(done: int, total: int) -> None:
+        raise KeyboardInterrupt
+
+    path = tmp_path / "ens.zarr"
+    with pytest.raises(KeyboardInterrupt):
+        fakes.make(path, progress=stop)
+    assert len(list(path.glob(".climdiff/receipts/*.json"))) == 1
+    assert not list(path.glob(".climdiff/work/*"))
+    assert fakes.make(path).n_written == 5
+
+
+def test_an_error_in_writing_is_told_and_claims_end(
+    fakes: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "ens.zarr"
+    with monkeypatch.context() as patch:
+        patch.setattr(Store, "write", lambda *_: (_ for _ in ()).throw(OSError(errno.ENOSPC, "No space left")))
+        with pytest.raises(RetryError, match="CD-070"):
+            fakes.make(path)
+    assert fakes.make(path).n_written == 6
+
+
+def test_closing_one_claim_keeps_the_others(fakes: ModuleType, tmp_path: Path) -> None:
+    """POSIX frees all locks of a process with the first file it closes; claims share one open file."""
+    path = tmp_path / "ens.zarr"
+    fakes.make(path)
+    store = fakes.opened(path)
+    first, second = store.plan.units[:2]
+    with store.claim(first) as is_held:
+        assert is_held
+        with store.claim(second):
+            pass
+        code = f"import fcntl; f = open({str(path / '.climdiff' / 'lock')!r}, 'r+b')\n"
+        code += "try: fcntl.lockf(f, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, 0)\nexcept OSError: print('held')"
+        assert (
+            subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "held\n"
+        )
+    store.close()
