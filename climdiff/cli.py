@@ -159,7 +159,7 @@ def sweep(
     """Score ways of drawing members on the validation split: all combinations, as a table and a figure."""
     from climdiff import bundle
     from climdiff.progress import Bars, sweep_table
-    from climdiff.workflow.sweep import draw
+    from climdiff.workflow.sweep import draw, put_picture
     from climdiff.workflow.sweep import sweep as try_all
 
     target = out if out is not None else run / "sweep.json"
@@ -175,9 +175,9 @@ def sweep(
         )
     sweep_table(rows)
     for name, attributes in bundle.load(run).targets.items():
-        figure = target.with_name(f"{target.stem}-{name}.png")
-        draw(rows, name, str(attributes.get("units", ""))).savefig(figure, dpi=160)
-        print(f"{name}: {figure}")
+        picture = target.with_name(f"{target.stem}-{name}.png")
+        put_picture(draw(rows, name, str(attributes.get("units", ""))), picture)
+        print(f"{name}: {picture}")
     print(f"rows: {target}")
 
 
@@ -237,9 +237,11 @@ def data_check(name: Annotated[str, typer.Argument(help="A data set, such as rad
 @recipe_app.command("validate")
 def recipe_validate(recipe: RecipePath, overrides: Overrides = None) -> None:
     """Check a recipe; print nothing wrong or every mistake with its line."""
+    from climdiff import build, drawing
     from climdiff.recipe.load import load
 
     loaded = load(recipe, overrides or ())
+    drawing.noise_levels(loaded.sample, build.chain(loaded))
     if loaded.generate.observations or loaded.generate.known:
         from climdiff.workflow.given import check
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Any
 
@@ -108,17 +108,27 @@ def sweep_table(rows: Sequence[Any]) -> None:
     """Print the rows of a sweep, the best CRPS of each variable first."""
     console = Console()
     for variable in dict.fromkeys(row.variable for row in rows):
-        table = Table(title=f"\n{variable}", title_justify="left", title_style="bold", box=SIMPLE_HEAD)
+        own = sorted((row for row in rows if row.variable == variable), key=lambda row: row.crps_fair)
+        names = list(dict.fromkeys(key for row in own for key in row.settings))
+        common = {key for key in names if len({row.settings.get(key) for row in own}) == 1 < len(own)}
+        said = _way({key: own[0].settings[key] for key in names if key in common})
+        title = f"\n{variable}" + (f", all with {said}" if said else "")
+        table = Table(title=title, title_justify="left", title_style="bold", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
         table.add_column("way", overflow="fold", min_width=24)
         for heading in ("calls", "fair CRPS", "spread/\nskill", "power\n< 4 cells", "power\nlonger", "ms"):
             table.add_column(heading, justify="right", no_wrap=True)
-        for row in sorted((row for row in rows if row.variable == variable), key=lambda row: row.crps_fair):
-            way = " ".join(f"{key.removeprefix('sample.')}={value}" for key, value in row.settings.items())
+        for row in own:
+            way = _way({key: value for key, value in row.settings.items() if key not in common})
             power = f"{row.ratio_low:.2f}-{row.ratio_high:.2f}"
             numbers = f"{row.crps_fair:.4g}", f"{row.spread_skill:.3g}", f"{row.small_scale_ratio:.2f}", power
             table.add_row(escape(way), str(row.evaluations), *numbers, f"{1000 * row.seconds:.0f}")
         console.print(table)
     console.print("calls: evaluations of the network; power: ratio to the truth; ms: for one member of one date")
+
+
+def _way(settings: Mapping[str, str]) -> str:
+    plain = {key.removeprefix("sample."): value for key, value in settings.items()}
+    return ", ".join(value if key == "sampler" else f"{key} {value}" for key, value in plain.items())
 
 
 def problem_table(name: str, problems: Sequence[Problem]) -> None:

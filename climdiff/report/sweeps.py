@@ -16,6 +16,7 @@ EVALUATIONS = "evaluations of the network"
 _MARKERS = "osD^vPX*"
 _COLORS = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#000000", "#8a8a8a")
 _NEAR = 1.5  # ticks of a logarithmic axis closer than this factor would touch
+_RATIOS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0, 1.25, 1.5, 2.0, 3.0, 4.0, 6.0, 10.0)
 _PANELS = {
     "crps_fair": "fair CRPS",
     "spread_skill": "spread / skill",
@@ -71,8 +72,9 @@ def _ground(axes: Axes, name: str, points: Sequence[Point], x_label: str) -> Non
         axes.axhline(1.0, color="black", linewidth=0.8)
         if name == "small_scale_ratio":
             axes.set_yscale("log")
+            axes.yaxis.set_major_locator(FixedLocator(_RATIOS))
             axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-            axes.yaxis.set_minor_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+            axes.yaxis.set_minor_locator(NullLocator())
         return
     found = sorted(point.scores[name] for point in points)
     if found[0] > 0:  # a way that fails altogether would flatten all the others

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import fcntl
 import itertools
 import json
+import os
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
+from pydantic import TypeAdapter
 from torch import nn
 
 from climdiff import build, bundle
@@ -57,12 +61,15 @@ class Row:
     seconds: float
 
 
+_ROWS = TypeAdapter(list[Row])
+
+
 def combinations(grid: Sequence[str]) -> list[tuple[str, ...]]:
     """Return every combination of `key=value,value` texts, as overrides; commas within brackets do not separate."""
     found: dict[str, list[str]] = {}
     for text in grid:
         key, _, values = text.partition("=")
-        found.setdefault(key, []).extend(f"{key}={value}" for value in _BETWEEN_VALUES.split(values))
+        found.setdefault(key, []).extend(f"{key}={value.strip()}" for value in _BETWEEN_VALUES.split(values))
     return list(itertools.product(*(dict.fromkeys(values) for values in found.values())))
 
 
@@ -76,7 +83,7 @@ def sweep(
     say: Callable[[str], None] = lambda line: None,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> list[Row]:
-    """Return the scores of every way of drawing in `grid`; ways that `out` has already are not tried again.
+    """Try every way of drawing in `grid` that `out` does not have yet; return the rows of all that it has then.
 
     Args:
         run: A trained run.
@@ -94,6 +101,8 @@ def sweep(
     """
     if not out.parent.is_dir():
         raise DataError(Problem(12, str(out.parent), "no such folder", "make it, or give another file with --out"))
+    if out.is_dir():
+        raise DataError(Problem(12, str(out), "is a folder", "give a file with --out"))
     model = bundle.load(run)
     ways = _meaningful(model, grid, say)
     sample = model.recipe.sample.model_dump(mode="json")
@@ -104,11 +113,26 @@ def sweep(
         progress(number, len(ways))
         settings = _settings(way)
         if settings not in [dict(row.settings) for row in rows]:
-            rows += _rows(bundle.load(run, changed(model.recipe, way, ("sample",))), pairs, members, settings)
-            put_file(out, json.dumps({**about, "rows": [asdict(row) for row in rows]}, indent=1).encode(), out.parent)
+            changed_model = bundle.load(run, changed(model.recipe, way, ("sample",)))
+            if changed_model.hash != model.hash:
+                what = f"the bundle is another one than when this sweep began ({model.hash[:16]}...)"
+                raise MismatchError(Problem(44, str(run), what, "sweep again, with another file given by --out"))
+            rows = _add(out, about, _rows(changed_model, pairs, members, settings))
     progress(len(ways), len(ways))
-    asked = [_settings(way) for way in ways]
-    return [row for row in rows if dict(row.settings) in asked]
+    return rows
+
+
+def _add(out: Path, about: Mapping[str, Any], new: Sequence[Row]) -> list[Row]:
+    """Add rows to those in `out` by now, which may come from another sweep beside this one; return all."""
+    folder = os.open(out.parent, os.O_RDONLY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        rows = _read(out, about)
+        rows += [row for row in new if (row.settings, row.variable) not in [(r.settings, r.variable) for r in rows]]
+        put_file(out, json.dumps({**about, "rows": [asdict(row) for row in rows]}, indent=1).encode(), out.parent)
+    finally:
+        os.close(folder)
+    return rows
 
 
 def _settings(way: Sequence[str]) -> dict[str, str]:
@@ -131,6 +155,13 @@ def draw(rows: Sequence[Row], variable: str, units: str) -> Figure:
     return sweep_figure(points, EVALUATIONS if by_cost else along.removeprefix("sample."), units)
 
 
+def put_picture(figure: Figure, path: Path) -> None:
+    """Put a figure in place as a PNG, in one step."""
+    pixels = BytesIO()
+    figure.savefig(pixels, format="png", dpi=160)
+    put_file(path, pixels.getvalue(), path.parent)
+
+
 def _short(key: str, value: str) -> str:
     return value if key == "sample.sampler" else f"{key.removeprefix('sample.')} {value}"
 
@@ -147,7 +178,7 @@ def _read(out: Path, about: Mapping[str, Any]) -> list[Row]:
         return []
     try:
         found = json.loads(out.read_text())
-        rows = [Row(**row) for row in found.pop("rows")]
+        rows = _ROWS.validate_python(found.pop("rows"))
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise MismatchError(Problem(44, str(out), "is no sweep", "give another file with --out")) from error
     if found != about:

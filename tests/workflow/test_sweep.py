@@ -48,6 +48,10 @@ def test_rows_have_the_scores_of_their_own_ensemble_on_validation_dates(swept, t
     found = scorecard(drawn, pairs.truth(slice(None)), area=pairs.fine_grid.cell_area())["pr"]
     assert rows[1].crps_fair == found.scalars["crps_fair"]
     assert rows[1].spread_skill == found.scalars["spread_skill"]
+    wavelength, ratio = found.spectrum.wavelength_cells, found.spectrum.ratio
+    assert rows[1].small_scale_ratio == pytest.approx(ratio[wavelength < 4].mean())
+    assert rows[1].ratio_low == pytest.approx(ratio[wavelength >= 4].min())
+    assert rows[1].ratio_high == pytest.approx(ratio[wavelength >= 4].max())
 
 
 def test_guidance_costs_twice_and_is_counted(trained, tmp_path):
@@ -62,8 +66,8 @@ def test_a_second_sweep_does_only_what_is_new(swept, trained, monkeypatch):
     monkeypatch.setattr(sweeping, "_rows", lambda *given: tried.append(given[-1]) or original(*given))
     again = sweep(trained, ["sample.sampler=ddim", "sample.steps=1,3,2"], out, times=3, members=3)
     assert tried == [{"sample.sampler": "ddim", "sample.steps": "2"}]
-    assert again[:2] == rows[:2]
-    assert len(again) == 3
+    assert again[:4] == rows
+    assert len(again) == 5
     assert len(json.loads(out.read_text())["rows"]) == 5
 
 
@@ -101,3 +105,57 @@ def test_the_figure_has_a_line_for_each_way_against_what_was_varied(swept, train
     by_weight = draw(weights, "pr", "mm day-1").axes[0]
     assert by_weight.get_xlabel() == "guidance"
     assert by_weight.get_lines()[0].get_xdata().tolist() == [0.5, 2.0]
+
+
+def test_fault_044_a_bundle_that_changes_meanwhile_stops_the_sweep(trained, tmp_path, monkeypatch):
+    from dataclasses import replace
+
+    load, loaded = bundle.load, []
+
+    def other_from_the_third_on(*given):
+        loaded.append(1)
+        found = load(*given)
+        return found if len(loaded) < 3 else replace(found, hash="0" * 64)
+
+    monkeypatch.setattr(bundle, "load", other_from_the_third_on)
+    with pytest.raises(MismatchError, match=r"CD-044 .*the bundle is another one than when this sweep began"):
+        sweep(trained, ["sample.steps=1"], tmp_path / "a.json", times=2, members=2)
+    assert not (tmp_path / "a.json").exists()
+
+
+def test_two_sweeps_into_one_file_keep_the_rows_of_both(trained, tmp_path, monkeypatch):
+    """The second begins and ends while the first is drawing."""
+    out, original = tmp_path / "a.json", sweeping._rows
+
+    def beside(*given):
+        monkeypatch.setattr(sweeping, "_rows", original)
+        sweep(trained, ["sample.steps=2"], out, times=2, members=2)
+        return original(*given)
+
+    monkeypatch.setattr(sweeping, "_rows", beside)
+    rows = sweep(trained, ["sample.steps=1"], out, times=2, members=2)
+    assert {row.settings["sample.steps"] for row in rows} == {"1", "2"}
+    assert len(json.loads(out.read_text())["rows"]) == 2
+
+
+@pytest.mark.parametrize("spoil", [{"settings": None}, {"crps_fair": "x"}, {"variable": 3}])
+def test_fault_044_a_damaged_file_is_no_sweep(swept, trained, tmp_path, spoil):
+    found = json.loads(swept[0].read_text())
+    found["rows"][0] |= spoil
+    (tmp_path / "a.json").write_text(json.dumps(found))
+    with pytest.raises(MismatchError, match=r"CD-044 .*is no sweep"):
+        sweep(trained, GRID, tmp_path / "a.json", times=3, members=3)
+
+
+def test_spaces_around_values_do_not_matter():
+    assert combinations(["a=1, 2 ,1"]) == [("a=1",), ("a=2",)]
+
+
+def test_a_picture_is_put_in_place_whole(swept, tmp_path):
+    path = tmp_path / "a.png"
+    path.write_bytes(b"old")
+    figure = draw(swept[1], "pr", "mm day-1")
+    figure.savefig = lambda *_, **__: (_ for _ in ()).throw(OSError("disk full"))
+    with pytest.raises(OSError, match="disk full"):
+        sweeping.put_picture(figure, path)
+    assert path.read_bytes() == b"old"

@@ -10,6 +10,8 @@ from typing import NamedTuple
 from matplotlib.figure import Figure
 from PIL import Image
 
+from climdiff.errors import DataError, Problem
+from climdiff.generation.receipts import put_file
 from climdiff.report.lessons import denoising as denoising_pictures
 from climdiff.report.lessons import noising as noising_pictures
 from climdiff.workflow.lessons import denoising, noising
@@ -58,11 +60,15 @@ LESSONS = {
 
 def write(topic: str, folder: Path) -> Path:
     """Draw the picture of a topic into `folder`, made where it is missing, and return its path."""
+    if folder.exists() and not folder.is_dir():
+        raise DataError(Problem(12, str(folder), "is a file", "give a folder with --out"))
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{topic}.png"
     pixels = BytesIO()
     LESSONS[topic].figure().savefig(pixels, dpi=DOTS_PER_INCH)
     drawn = Image.open(pixels).convert("RGB")
     # 256 colours of its own take a third of the room
-    drawn.quantize(256, dither=Image.Dither.NONE).save(path, optimize=True)
+    small = BytesIO()
+    drawn.quantize(256, dither=Image.Dither.NONE).save(small, format="png", optimize=True)
+    put_file(path, small.getvalue(), folder)
     return path
