@@ -32,9 +32,9 @@ from climdiff.data.conservation import Weights
 from climdiff.data.encoder import Encoder
 from climdiff.data.observations import Observations
 from climdiff.data.pairs import Pairs
-from climdiff.data.times import among, iso_dates, refuse_other_steps
+from climdiff.data.times import refuse_other_steps
 from climdiff.downscalers.diffusion import DiffusionDownscaler
-from climdiff.downscalers.steering import ByKnownCells, ByLikelihood, ByObservations, Likelihood
+from climdiff.downscalers.steering import ByKnownCells, ByLikelihood, ByObservations, Likelihood, refuse_other_dates
 from climdiff.drawing import Learned
 from climdiff.errors import DataError, MismatchError, Problem, RecipeError
 from climdiff.grids.grid import Grid, check_same
@@ -63,6 +63,7 @@ class About(BaseModel):
     block_weights: dict[str, Weights] = {}
     time_step: int | None = None
     half_lives: dict[str, float] = {}
+    unexplained: dict[str, float] = {}
     training: dict[str, Any]
     sha256: dict[str, str]
 
@@ -138,14 +139,15 @@ class Model:
         """
         steering, given = list(self.downscaler.steering), dict(self.given)
         if observations is not None:
-            found = Observations.from_dataset(observations, self.grid, self.targets, "observations")
+            where = _source(observations, "observations")
+            found = Observations.from_dataset(observations, self.grid, self.targets, where)
             steering.append(ByObservations(found))
             given |= _further(given, "observations", found.hash)
         if known is not None:
             if self.recipe.sample.conserve:
                 what = "known cells and block means cannot both be kept"
                 raise RecipeError(Problem(37, "sample.conserve", what, "set sample.conserve to false"))
-            cells = ByKnownCells.from_dataset(known, self.grid, self.targets, "known fields")
+            cells = ByKnownCells.from_dataset(known, self.grid, self.targets, _source(known, "known fields"))
             steering.append(cells)
             given |= _further(given, "known", cells.hash)
         if likelihood is not None:
@@ -204,15 +206,7 @@ class Model:
         if persistence is not None:
             refuse_other_steps(times, persistence.step)
         for each in self.downscaler.steering:
-            if each.times is None:
-                continue
-            used = int(among(times, each.times, "what is given").sum())
-            if used < each.times.size:
-                logger.warning("what is given: %d of its %d dates are dates of the predictors", used, each.times.size)
-            if not used:
-                what = f"from {iso_dates(each.times, [0])} on, not one date is a date of the predictors, which begin "
-                what += f"{iso_dates(times, [0])}"
-                raise DataError(Problem(23, "what is given", what, "give dates and times of day of the predictors"))
+            refuse_other_dates(each, times)
 
 
 def save(
@@ -257,6 +251,7 @@ def save(
         block_weights=dict(learned.block_weights),
         time_step=learned.time_step,
         half_lives=dict(learned.half_lives),
+        unexplained=dict(learned.unexplained),
         training=dict(training),
         sha256={file.name: sha256(file) for file in sorted(building.iterdir())},
     )
@@ -300,14 +295,20 @@ def load(path: str | Path, recipe: Recipe | None = None, overrides: Sequence[str
     _check_weights(folder, weights, denoiser.state_dict())
     denoiser.load_state_dict(weights)
     limits = build.limits(about.ranges, about.targets, recipe.sample.largest)
-    learned = Learned(about.ranges, about.block_weights, about.time_step, about.half_lives)
+    learned = Learned(about.ranges, about.block_weights, about.time_step, about.half_lives, about.unexplained)
     sampling = drawing.sampling(recipe, denoiser.chain, limits, drawing.persistence(recipe, learned))
     denoiser.to(device())
     dtype = compute_dtype(about.dtype, device())
     grid = Grid.from_dataset(states["coarse_grid"], str(folder / "coarse_grid.nc"))
     kept = drawing.conservation(recipe, encoder, grid, limits, about.targets, about.block_weights)
-    downscaler = DiffusionDownscaler(denoiser, encoder, grid, recipe.data.regrid, sampling, dtype, kept)
+    parts = denoiser, encoder, grid, recipe.data.regrid, sampling, dtype, kept
+    downscaler = DiffusionDownscaler(*parts, unexplained=drawing.unexplained(encoder, learned))
     return Model(recipe, downscaler, about.predictors, about.targets, about.training, _identity(about), folder)
+
+
+def _source(given: xr.Dataset, otherwise: str) -> str:
+    """Return the file a data set came from, to be named in messages."""
+    return str(getattr(given, "encoding", {}).get("source", otherwise))
 
 
 def _further(given: Mapping[str, str], key: str, found: str) -> dict[str, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -36,12 +36,14 @@ class Learned:
         block_weights: Kind of mean by target whose coarse fields are block means, from `data.conservation`.
         time_step: Time from one training date to the next [us]; None where they have no common step.
         half_lives: How long noise has to persist, by target [days]; empty where that was not asked for.
+        unexplained: Variance given the predictors, by target, in network space; bundles of old do not have it.
     """
 
     ranges: Limits
     block_weights: Mapping[str, Weights]
     time_step: int | None
-    half_lives: Mapping[str, float]
+    half_lives: Mapping[str, float] = field(default_factory=dict)
+    unexplained: Mapping[str, float] = field(default_factory=dict)
 
 
 def sampling(recipe: Recipe, chain: Chain, limits: Limits, persistence: Persistence | None = None) -> Sampling:
@@ -83,8 +85,8 @@ def noise_levels(sample: Sample, chain: Chain) -> Tensor:
     """Return the noise levels that the sampler of a recipe visits, down to 0.
 
     Raises:
-        RecipeError: CD-037, levels that do not fall because the chain's own range is narrower, or a guidance interval
-            that holds none of them.
+        RecipeError: CD-037, levels that do not fall because the chain's own range is narrower, levels outside it, or a
+            guidance interval that holds none of them.
     """
     found = _spaced(sample, chain)
     low, high = float(chain.sigma[1]), float(chain.sigma[-1])
@@ -92,6 +94,10 @@ def noise_levels(sample: Sample, chain: Chain) -> Tensor:
         what = f"noise levels {sample.sigma_min:g} to {sample.sigma_max:g} on a chain that has {low:.3g} to {high:.3g}"
         fix = "choose sigma_min and sigma_max inside the chain's range, or fewer steps"
         raise RecipeError(Problem(37, "sample", f"{what}: they do not fall", fix))
+    # explicit levels only: the ends of all others are those of the chain or within
+    if not (low * (1 - 1e-9) <= float(found[-2]) and float(found[0]) <= high * (1 + 1e-9)):
+        what = f"noise levels {_shown(found)} reach beyond the chain's range, {low:.3g} to {high:.3g}"
+        raise RecipeError(Problem(37, "sample.levels", what, "choose levels inside it"))
     interval = sample.guidance_interval
     if interval is not None and not bool(((found[:-1] >= interval[0]) & (found[:-1] <= interval[1])).any()):
         what = f"none of the noise levels {_shown(found)} is in the interval {interval[0]:g} to {interval[1]:g}"
@@ -143,6 +149,11 @@ def persistence(recipe: Recipe, learned: Learned) -> Persistence | None:
             what = f"{half_lives[name]:g} days of '{name}' are {length:.4g} steps of the data, more than {LONGEST:g}"
             raise RecipeError(Problem(37, key, what, f"give at most {LONGEST * learned.time_step / DAY:g} days"))
     return Persistence(learned.time_step, tuple(steps.values()))
+
+
+def unexplained(encoder: Encoder, learned: Learned) -> Tensor:
+    """Return the variance of each target given the predictors, in network space, (channel,); 1 where not known."""
+    return torch.tensor([learned.unexplained.get(name, 1.0) for name in encoder.targets])
 
 
 def shared(recipe: Recipe) -> tuple[str, ...]:

@@ -78,3 +78,10 @@ def test_half_lives_are_counted_in_steps_of_the_data(minute_recipe):
 def test_fault_037_half_lives_that_cannot_be_are_refused(minute_recipe, asked, found, message):
     with pytest.raises(RecipeError, match=f"CD-037 sample.noise_half_life: {message}"):
         drawing.persistence(with_half_life(minute_recipe, asked), found)
+
+
+@pytest.mark.parametrize("levels", [[100000.0, 1.0], [1.0, 0.0001]])
+def test_fault_037_levels_outside_the_chain_are_refused(levels):
+    sample = Sample(levels=tuple(levels), steps=2)
+    with pytest.raises(RecipeError, match=r"CD-037 sample\.levels: noise levels .* reach beyond the chain's range"):
+        drawing.noise_levels(sample, schedules.cosine(1000))

@@ -29,11 +29,15 @@ def open_file(path: Path, chunks: dict[str, int] | None = None) -> xr.Dataset:
     """
     if not path.exists():
         raise DataError(Problem(12, str(path), "no such file or store", "check the path"))
+    if not (path.is_file() or path.is_dir()):
+        raise DataError(
+            Problem(8, str(path), "is neither a file nor a folder", "give a CF netCDF file or a zarr store")
+        )
     try:
         if path.is_dir():
             return xr.open_zarr(path, chunks=chunks, decode_coords="all")
         return xr.open_dataset(path, engine="netcdf4", chunks=chunks, decode_coords="all")
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, TypeError, OverflowError) as error:
         what = f"cannot be opened as {'zarr' if path.is_dir() else 'netCDF'} ({error})"
         raise DataError(Problem(8, str(path), what, "give a CF netCDF file or a zarr store")) from error
 
@@ -62,6 +66,8 @@ def value_problems(field: xr.DataArray, wanted: Mapping[str, Any], where: str) -
     """Return what is wrong with values of a target: infinite, or beyond what it can be (CD-030); NaN is not."""
     low = max(wanted.get("valid_min", -np.inf), wanted.get("lower_bound", -np.inf))
     high = min(wanted.get("valid_max", np.inf), wanted.get("upper_bound", np.inf))
+    if field.size == 0:
+        return []
     least, most = float(field.min()), float(field.max())
     if not (least < low or most > high or np.isinf([least, most]).any()):
         return []
@@ -74,6 +80,9 @@ def time_problems(coarse: xr.Dataset, where: str) -> list[Problem]:
     if "time" not in coarse.coords or not coarse.sizes.get("time"):
         return [Problem(23, where, "has no coordinate 'time', or no date", "name the dimension of the dates 'time'")]
     times = coarse["time"]
+    if not isinstance(times.dtype, np.dtype):
+        what = f"coordinate 'time' has type {times.dtype}, expected plain dates"
+        return [Problem(26, where, what, "convert the dates to UTC and drop their time zone: tz_convert(None)")]
     if times.dtype.kind != "M" and not isinstance(times.values[0], cftime.datetime):
         what = f"coordinate 'time' has type {times.dtype}, expected dates"
         return [Problem(26, where, what, "give it CF units such as 'days since 1970-01-01' and a calendar")]
@@ -108,7 +117,7 @@ def in_memory(values: xr.Dataset, where: str) -> xr.Dataset:
     """Return the values, read; CD-005 where a file turns out to be damaged."""
     try:
         return values.compute(scheduler="synchronous")
-    except (OSError, RuntimeError, ValueError) as error:
+    except (OSError, RuntimeError, ValueError, TypeError, OverflowError) as error:
         what = f"values cannot be read ({str(error).splitlines()[0] if str(error) else type(error).__name__})"
         raise DataError(Problem(5, where, what, "fetch or write the file again: it is damaged or cut off")) from error
 

@@ -185,40 +185,48 @@ def _problems(stations: xr.Dataset, name: str, wanted: Mapping[str, Any], where:
 
 def _cells_of(stations: xr.Dataset, grid: Grid, where: str) -> np.ndarray:
     """Return the cell each station lies in, (station,), as an index into the flattened (y, x)."""
-    y, x = _positions(stations, grid, where)
+    given = _given_positions(stations, grid, where)
+    y, x = (each.values.astype(np.float64) for each in given)
+    if given[0].name != grid.y_dim:
+        y, x = to_native(grid, y, x)
+    if grid.kind in ("latlon", "rotated"):
+        middle = float(np.mean(grid.bounds_x()[[0, -1]]))
+        x = (x - middle + 180.0) % 360.0 - 180.0 + middle
     rows, columns = _between(grid.bounds_y(), y), _between(grid.bounds_x(), x)
     outside = np.flatnonzero((rows < 0) | (columns < 0))
     if outside.size:
         first = outside[0]
+        said = ", ".join(f"{each.name} {each.values[first]:g}" for each in given)
         what = (
-            f"{outside.size} of {y.size} stations are outside the domain, the first, number {first}, at "
-            f"{grid.y_dim} {y[first]:g}, {grid.x_dim} {x[first]:g}; it reaches from {grid.bounds_y().min():g} to "
-            f"{grid.bounds_y().max():g} and from {grid.bounds_x().min():g} to {grid.bounds_x().max():g}"
+            f"{outside.size} of {y.size} stations are outside the domain, the first, number {first}, at {said}; it "
+            f"reaches from {grid.y_dim} {grid.bounds_y().min():g} to {grid.bounds_y().max():g} and from {grid.x_dim} "
+            f"{grid.bounds_x().min():g} to {grid.bounds_x().max():g}"
         )
         raise DataError(Problem(73, where, what, "leave these stations out"))
     return rows * grid.shape[1] + columns
 
 
-def _positions(stations: xr.Dataset, grid: Grid, where: str) -> tuple[np.ndarray, np.ndarray]:
-    own = [name for name in (grid.y_dim, grid.x_dim) if name in stations and stations[name].dims == ("station",)]
-    if len(own) == 2:
-        problems = [_other_units(stations[name], grid.coordinates[name], where) for name in own]
-        if any(problems):
-            raise DataError(*(problem for problem in problems if problem))
-        y, x = (stations[name].values.astype(np.float64) for name in own)
+def _given_positions(stations: xr.Dataset, grid: Grid, where: str) -> tuple[xr.DataArray, xr.DataArray]:
+    """Return the positions as the data set has them: along the axes of the grid, else latitude and longitude."""
+    fields = [stations[name] for name in stations.variables if stations[name].dims == ("station",)]
+    y, x = (next((each for each in fields if each.name == name), None) for name in (grid.y_dim, grid.x_dim))
+    problems = []
+    if y is None or x is None:
+        y, x = (next((each for each in fields if is_it(each)), None) for is_it in (is_latitude, is_longitude))
     else:
-        by_station = [c for c in stations.coords.values() if c.dims == ("station",)]
-        by_station += [c for c in stations.data_vars.values() if c.dims == ("station",)]
-        lat = next((c.values for c in by_station if is_latitude(c)), None)
-        lon = next((c.values for c in by_station if is_longitude(c)), None)
-        if lat is None or lon is None or grid.latlon() is None:
-            have = "latitude and longitude, or " if grid.latlon() is not None else ""
-            what = f"has no positions: expected {have}'{grid.y_dim}' and '{grid.x_dim}', by station"
-            raise DataError(Problem(36, where, what, "add them as coordinates of dimension 'station'"))
-        y, x = to_native(grid, lat.astype(np.float64), lon.astype(np.float64))
-    if grid.kind in ("latlon", "rotated"):
-        middle = float(np.mean(grid.bounds_x()[[0, -1]]))
-        x = (x - middle + 180.0) % 360.0 - 180.0 + middle
+        problems += [_other_units(each, grid.coordinates[each.name], where) for each in (y, x)]
+    if y is None or x is None or (y.name != grid.y_dim and grid.latlon() is None):
+        have = "latitude and longitude, or " if grid.latlon() is not None else ""
+        what = f"has no positions: expected {have}'{grid.y_dim}' and '{grid.x_dim}', by station"
+        raise DataError(Problem(36, where, what, "add them as coordinates of dimension 'station'"))
+    for each in (y, x):
+        if each.dtype.kind not in "fiu":
+            what = f"positions '{each.name}' have type {each.dtype}, expected numbers"
+            fix = "give degrees north and east as numbers, or coordinates along the axes of the grid"
+            problems.append(Problem(17, where, what, fix))
+    found = [problem for problem in problems if problem]
+    if found:
+        raise DataError(*found)
     return y, x
 
 
@@ -243,10 +251,16 @@ def _pooled(stations: xr.Dataset, name: str, place: np.ndarray, n_cells: int) ->
     """Return value and error by date and cell, (time, cell) each, of all stations there."""
     values, errors = xr.broadcast(stations[name].astype(np.float64), stations[f"{name}_error"].astype(np.float64))
     value, error = (each.transpose("time", "station").values for each in (values, errors))
-    weight = np.where(np.isfinite(value), 1.0 / error**2, 0.0)
+    error = np.where(np.isfinite(value), error, np.inf)
+    least = np.full((value.shape[0], n_cells), np.inf)
+    for station, cell in enumerate(place):
+        least[:, cell] = np.minimum(least[:, cell], error[:, station])
+    # relative to the surest in the cell: squares of tiny errors would vanish
+    with np.errstate(invalid="ignore"):
+        weight = np.nan_to_num(least[:, place] / error, nan=0.0) ** 2
     sums = np.zeros((2, value.shape[0], n_cells))
     for station, cell in enumerate(place):
         sums[0, :, cell] += weight[:, station]
         sums[1, :, cell] += weight[:, station] * np.nan_to_num(value[:, station])
     with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where(sums[0] > 0, sums[1] / sums[0], np.nan), np.where(sums[0] > 0, sums[0] ** -0.5, np.nan)
+        return np.where(sums[0] > 0, sums[1] / sums[0], np.nan), np.where(sums[0] > 0, least * sums[0] ** -0.5, np.nan)

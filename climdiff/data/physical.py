@@ -19,7 +19,8 @@ def physical(x0: Tensor, encoder: Encoder, guess: xr.Dataset) -> dict[str, Tenso
     """Return each target in physical units, (batch, y, x), on the CPU, differentiable in x0 (batch, channel, y, x).
 
     Transforms act on each cell alone, so the gradient is one number a cell: a central difference. It is 0 where a
-    physical bound is reached: in a dry cell.
+    physical bound is reached: in a dry cell. A jump, as at the threshold of a wet day, is taken for a steep slope
+    within `STEP` of it.
 
     Args:
         x0: Clean fields in network space.

@@ -107,7 +107,7 @@ class Denoiser(nn.Module):
             condition: Condition channels (batch, condition channel, y, x).
             keep: 1 where the condition is given, 0 where it is dropped (batch,); all given by default.
         """
-        row = coefficients(self.prediction, sigma, self.chain)
+        row = coefficients(self.prediction, sigma.to(x.device), self.chain)
         skip, out, scale = (each.to(x.dtype).reshape(-1, 1, 1, 1) for each in row[:3])
         told = _with_presence(condition, keep)
         answer = self.network((scale * x).to(condition.dtype), row.time.to(condition.dtype), told)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -12,6 +13,13 @@ from climdiff.diffusion.denoiser import Denoise
 
 LogProbability = Callable[[Tensor, Tensor], Tensor]
 """(x0 (batch, channel, y, x), sigma (batch,)) -> log p(c | x) of each element, (batch,)."""
+
+
+class Evidence(NamedTuple):
+    """What is known of a batch: a log probability of its clean fields, and cells (NaN: unknown) that are certain."""
+
+    log_probability: LogProbability
+    known: Tensor | None = None
 
 
 def classifier_free(
@@ -34,6 +42,8 @@ def classifier_free(
         if interval is not None and not interval[0] <= float(sigma[0]) <= interval[1]:
             return conditional(x, sigma)
         without = unconditional(x, sigma)
+        if weight == 0:
+            return without
         return without + weight * (conditional(x, sigma) - without)
 
     return guided
@@ -67,18 +77,32 @@ def projected(denoise: Denoise, project: Callable[[Tensor], Tensor], below: floa
     return consistent
 
 
-def steered(denoise: Denoise, log_probability: LogProbability, scale: float = 1.0) -> Denoise:
+def told(denoise: Denoise, evidence: Sequence[Evidence]) -> Denoise:
+    """Return the denoiser of P(X | y, evidence): one gradient of the joint log probability, and certain cells kept.
+
+    Putting certain cells in alone does not tell the network about them in time; steered towards them as well, the
+    drawn and the known join without a seam (reconstruction guidance, after Ho et al., 2022, section 3.1).
+    """
+    if not evidence:
+        return denoise
+    guided = steered(denoise, _joint([each.log_probability for each in evidence]))
+    for each in evidence:
+        if each.known is not None:
+            guided = _kept(guided, each.known)
+    return guided
+
+
+def steered(denoise: Denoise, log_probability: LogProbability) -> Denoise:
     """Return the denoiser of P(X | y, c) from that of P(X | y) and log p(c | x): classifier guidance.
 
-    D + scale sigma^2 d/dx' log p(c | x'), with p(c | x') taken at the estimate of the clean field (Dhariwal & Nichol,
-    2021, Algorithm 2, for a classifier of noisy fields; Chung et al., 2023, eq. 10, for one of clean fields). The
-    gradient runs through the network, which about triples the cost of an evaluation.
+    D + sigma^2 d/dx' log p(c | x'), with p(c | x') taken at the estimate of the clean field (Dhariwal & Nichol, 2021,
+    Algorithm 2, for a classifier of noisy fields; Chung et al., 2023, for one of clean fields). The gradient runs
+    through the network, which about triples the cost of an evaluation.
 
     Args:
         denoise: The denoiser to steer.
         log_probability: (x0, sigma) -> log p(c | x) of each element of the batch, differentiable in x0; sigma tells how
             uncertain x0 is. Constants do not matter: any differentiable functional serves.
-        scale: 1 is Bayes' rule, more steers harder.
     """
 
     def guided(x: Tensor, sigma: Tensor) -> Tensor:
@@ -87,68 +111,62 @@ def steered(denoise: Denoise, log_probability: LogProbability, scale: float = 1.
             x0 = denoise(x, sigma)
             (gradient,) = torch.autograd.grad(log_probability(x0, sigma).sum(), x)
         level = sigma.to(x0).reshape(-1, 1, 1, 1)
-        return (x0 + scale * level**2 * gradient).detach()
+        return (x0 + level**2 * gradient).detach()
 
     return guided
 
 
-def observed(cells: Tensor, values: Tensor, variances: Tensor) -> LogProbability:
+def observed(cells: Tensor, values: Tensor, variances: Tensor, unexplained: Tensor) -> LogProbability:
     """Return the log probability of observations of some cells, for `steered`.
 
-    An observation has the error variance given and, at noise level sigma, that of the estimate it is compared with:
-    sigma^2 / (1 + sigma^2), exact for independent cells of unit variance (Rozet & Louppe, 2023, eq. 12, gamma = 1).
-    Where neighbors tell of a cell its estimate is surer than that, and members are drawn a little less than all
-    the way to the observation.
+    An observation has the error variance given and, at each noise level, that of the estimate it is compared with
+    (`doubt`). That is exact for Gaussian cells that are independent given the predictors; where neighbors tell of a
+    cell its estimate is surer, and members are drawn a little less than all the way to the observation. (Rozet &
+    Louppe, 2023, section 3.2, have a variance of the same form without the bound that `unexplained` sets.)
 
     Args:
         cells: Indices (observation,) into the flattened (channel, y, x).
         values: Observed values in network space, (batch, observation) or (observation,); NaN is no observation.
         variances: Error variances in network space, as `values`.
+        unexplained: Variance of the cells given the predictors, in network space, (observation,) or a number.
     """
 
     def log_probability(x0: Tensor, sigma: Tensor) -> Tensor:
-        level = sigma.to(x0)[:, None]
         away = torch.nan_to_num(x0.flatten(1)[:, cells] - values.to(x0), nan=0.0)
-        return -(away**2 / (2 * (variances.to(x0) + level**2 / (1 + level**2)))).sum(1)
+        variance = torch.nan_to_num(variances.to(x0), nan=1.0) + doubt(unexplained.to(x0), sigma.to(x0)[:, None])
+        return -(away**2 / (2 * variance)).sum(1)
 
     return log_probability
 
 
-def inpainted(denoise: Denoise, known: Tensor, scale: float = 1.0) -> Denoise:
-    """Return the denoiser of the fields whose cells are `known` where it is not NaN: these keep their values exactly.
-
-    The other cells are steered by how far the estimate is from the known ones (Ho et al., 2022, eq. 7: reconstruction
-    guidance), so that the drawn and the known join without a seam; putting known values in alone does not tell
-    the network about them in time.
+def matched(known: Tensor, unexplained: Tensor) -> LogProbability:
+    """Return the log probability of cells that are certain where `known` is not NaN, for `steered`.
 
     Args:
-        denoise: The denoiser to steer.
         known: Values in network space, broadcasting to x; NaN where the field is to be drawn.
-        scale: As in `steered`.
+        unexplained: As in `observed`, broadcasting to x.
     """
-    if bool(known.isnan().all()):
-        return denoise
-    return kept(steered(denoise, matched(known), scale), known)
-
-
-def matched(known: Tensor) -> LogProbability:
-    """Return the log probability of cells that are known where `known` is not NaN, for `steered`."""
     is_known = ~known.isnan()
 
     def log_probability(x0: Tensor, sigma: Tensor) -> Tensor:
-        level = sigma.to(x0).reshape(-1, 1, 1, 1)
         away = torch.where(is_known.to(x0.device), x0 - known.to(x0), torch.zeros_like(x0))
-        return -(away**2 * (1 + level**2) / (2 * level**2)).sum(dim=(1, 2, 3))
+        variance = doubt(unexplained.to(x0), sigma.to(x0).reshape(-1, 1, 1, 1))
+        return -(away**2 / (2 * variance)).sum(dim=(1, 2, 3))
 
     return log_probability
 
 
-def kept(denoise: Denoise, known: Tensor) -> Denoise:
+def doubt(unexplained: Tensor, level: Tensor) -> Tensor:
+    """Return the variance that a cell of variance `unexplained` has once it was seen with noise of that level."""
+    return unexplained * level**2 / (unexplained + level**2)
+
+
+def _kept(denoise: Denoise, known: Tensor) -> Denoise:
     """Return the denoiser whose estimates have the values of `known` where these are not NaN."""
     is_known = ~known.isnan()
     return lambda x, sigma: torch.where(is_known.to(x.device), known.to(x), denoise(x, sigma))
 
 
-def joint(log_probabilities: Sequence[LogProbability]) -> LogProbability:
+def _joint(log_probabilities: Sequence[LogProbability]) -> LogProbability:
     """Return the log probability of several independent pieces of evidence: their sum."""
     return lambda x0, sigma: torch.stack([each(x0, sigma).to(x0) for each in log_probabilities]).sum(0)

@@ -43,8 +43,8 @@ def draw(x: Tensor, chain: Chain, weighting: Weighting, condition_dropout: float
     """Return t, eps and the condition dropout of one batch `x` (batch, channel, y, x).
 
     The t of a batch are stratified: element i has its t in the i-th of `batch` equally likely parts, so a batch as a
-    whole is spread evenly and the loss varies less (Kingma et al., 2021, appendix I.1). It rests on the samples of a
-    batch being in random order.
+    whole is spread evenly and the loss varies less (Kingma et al., 2021, appendix I.1, do the same with one offset for
+    all). It rests on the samples of a batch being in random order.
     """
     batch = len(x)
     part = (torch.arange(batch) + torch.rand(batch, generator=generator, dtype=torch.float64)) / batch

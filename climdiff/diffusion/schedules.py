@@ -16,7 +16,7 @@ from climdiff.diffusion.process import Chain
 def linear(n_steps: int = 1000, first: float = 1e-4, last: float = 0.02) -> Chain:
     """Return the chain with beta_t linear in t (Ho et al., 2020, section 4).
 
-    `first` and `last` are those of T = 1000 and scale with 1000 / T, so that z_T is as noisy for any T >= 50.
+    `first` and `last` are those of T = 1000 and scale with 1000 / T, so that z_T is at least as noisy for any T >= 50.
     """
     scale = 1000 / n_steps
     return Chain.from_beta(torch.linspace(first * scale, min(last * scale, 0.999), n_steps, dtype=torch.float64))

@@ -15,13 +15,13 @@ from climdiff.data.conservation import Conservation, Projection
 from climdiff.data.encoder import Encoder
 from climdiff.data.times import refuse_other_steps
 from climdiff.diffusion.denoiser import Denoiser
-from climdiff.diffusion.guidance import classifier_free, projected, thresholded
+from climdiff.diffusion.guidance import Evidence, classifier_free, projected, thresholded, told
 from climdiff.downscalers.contract import realization_coordinate
-from climdiff.downscalers.steering import Evidence, Steering, told
+from climdiff.downscalers.steering import Steering
 from climdiff.grids.grid import Grid
 from climdiff.grids.regrid import Method, regrid
 from climdiff.networks.precision import autocast
-from climdiff.samplers.ancestral import NoiseSource, Sampler
+from climdiff.samplers.ancestral import NoiseSource, Sampler, start_point
 from climdiff.samplers.noise import Noise, time_keys
 from climdiff.samplers.persistence import Persistence, PersistentNoise
 
@@ -57,7 +57,8 @@ class DiffusionDownscaler:
     """Draws members with a trained denoiser; satisfies `contract.Downscaler`.
 
     With a `conservation`, block means of the drawn fields are those of the coarse ones, from `CONSERVED_BELOW` on. Each
-    `steering` tells the draws something more: observations, known cells, a likelihood.
+    `steering` tells the draws something more: observations, known cells, a likelihood. `unexplained` is the variance of
+    each target given the predictors, in network space, (channel,), which it is weighed against; 1 by default.
     """
 
     def __init__(
@@ -70,6 +71,7 @@ class DiffusionDownscaler:
         dtype: torch.dtype = torch.float32,
         conservation: Conservation | None = None,
         steering: Sequence[Steering] = (),
+        unexplained: Tensor | None = None,
     ) -> None:
         self.denoiser = denoiser.eval()
         self.encoder = encoder
@@ -79,6 +81,7 @@ class DiffusionDownscaler:
         self.dtype = dtype
         self.conservation = conservation
         self.steering = tuple(steering)
+        self.unexplained = torch.ones(encoder.n_target) if unexplained is None else unexplained
 
     def changed(self, **parts: Any) -> DiffusionDownscaler:
         """Return the same downscaler with other parts: sampling, conservation, steering ..., by their names."""
@@ -130,7 +133,7 @@ class DiffusionDownscaler:
             for rows, columns, filled in _batches(pairs, self.sampling.micro_batch):
                 at = [column for _, column in filled]
                 noise = self._noise(seed, [(members[row], keys[column]) for row, column in filled], shape)
-                evidence = [each.bind(self.encoder, guess, at) for each in steering]
+                evidence = [each.bind(self.encoder, guess, at, self.unexplained) for each in steering]
                 project = None if self.conservation is None else self.conservation.bind(guess, coarse, at)
                 x0 = self._draw(condition[at], low[at], high[at], noise, evidence, project)
                 fields[rows, columns] = x0[: len(rows)]
@@ -184,7 +187,7 @@ class DiffusionDownscaler:
         if project is not None:
             # churn may raise the last level by sqrt(2)
             denoise = projected(denoise, project, below=max(CONSERVED_BELOW, 1.5 * float(sigmas[-2])))
-        x = (float(sigmas[0]) * noise(0)).to(device, memory_format=torch.channels_last)
+        x = start_point(sigmas, noise).to(device, memory_format=torch.channels_last)
         with autocast(self.dtype, device):
             return self.sampling.sampler(denoise, x, sigmas, noise).float().cpu()
 

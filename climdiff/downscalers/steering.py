@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import logging
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -17,21 +19,32 @@ from climdiff.data import inputs
 from climdiff.data.encoder import Encoder
 from climdiff.data.observations import Observations
 from climdiff.data.physical import physical
-from climdiff.data.times import among, microseconds, numbered
-from climdiff.diffusion.denoiser import Denoise
-from climdiff.diffusion.guidance import LogProbability, joint, kept, matched, observed, steered
+from climdiff.data.times import among, iso_dates, microseconds, numbered
+from climdiff.diffusion.guidance import Evidence, matched, observed
 from climdiff.errors import DataError, Problem, RecipeError
 from climdiff.grids.grid import Grid, check_same
+
+logger = logging.getLogger(__name__)
 
 Likelihood = Callable[[Mapping[str, Tensor]], Tensor]
 """Physical fields by target, (batch, y, x) on the CPU -> log probability of each element, (batch,), differentiable."""
 
 
-class Evidence(NamedTuple):
-    """What is known of a batch: a log probability of its clean fields, and cells (NaN: unknown) that are certain."""
+def refuse_other_dates(steering: Steering, times: xr.DataArray) -> None:
+    """Refuse what speaks of none of the dates (CD-023), and warn of dates that are not used.
 
-    log_probability: LogProbability
-    known: Tensor | None = None
+    Raises:
+        DataError: CD-023 not one common date, CD-025 another calendar.
+    """
+    if steering.times is None:
+        return
+    used = int(among(times, steering.times, "what is given").sum())
+    if used < steering.times.size:
+        logger.warning("what is given: %d of its %d dates are dates of the predictors", used, steering.times.size)
+    if not used:
+        what = f"from {iso_dates(steering.times, [0])} on, not one date is a date of the predictors, which begin "
+        what += f"{iso_dates(times, [0])}"
+        raise DataError(Problem(23, "what is given", what, "give dates and times of day of the predictors"))
 
 
 class Steering(Protocol):
@@ -46,24 +59,16 @@ class Steering(Protocol):
         """Return which of the dates it steers, (time,) bool; the others are drawn as without it, to the bit."""
         ...
 
-    def bind(self, encoder: Encoder, guess: xr.Dataset, at: Sequence[int]) -> Evidence:
-        """Return what it knows of a batch whose elements have the dates at positions `at` of `guess`."""
+    def bind(self, encoder: Encoder, guess: xr.Dataset, at: Sequence[int], unexplained: Tensor) -> Evidence:
+        """Return what it knows of a batch whose elements have the dates at positions `at` of `guess`.
+
+        `unexplained` is the variance of each target given the predictors, in network space, (channel,).
+        """
         ...
 
     def put_into(self, drawn: xr.Dataset) -> xr.Dataset:
         """Return drawn fields with what is known exactly."""
         ...
-
-
-def told(denoise: Denoise, evidence: Sequence[Evidence]) -> Denoise:
-    """Return the denoiser steered by all evidence at once: one gradient of the joint log probability."""
-    if not evidence:
-        return denoise
-    guided = steered(denoise, joint([each.log_probability for each in evidence]))
-    for each in evidence:
-        if each.known is not None:
-            guided = kept(guided, each.known)
-    return guided
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,10 +86,11 @@ class ByObservations:
         """Return the dates with an observation."""
         return self.observations.observed(times)
 
-    def bind(self, encoder: Encoder, guess: xr.Dataset, at: Sequence[int]) -> Evidence:
+    def bind(self, encoder: Encoder, guess: xr.Dataset, at: Sequence[int], unexplained: Tensor) -> Evidence:
         """Return the log probability of the observations of these dates."""
         places, values, variances = self.observations.in_network_space(encoder, guess, at)
-        return Evidence(observed(places, values, torch.nan_to_num(variances, nan=1.0)))
+        channels = torch.div(places, math.prod(encoder.grid.shape), rounding_mode="floor")
+        return Evidence(observed(places, values, variances, unexplained[channels]))
 
     def put_into(self, drawn: xr.Dataset) -> xr.Dataset:
         """Return the drawn fields: nothing is known exactly."""
@@ -112,6 +118,10 @@ class ByKnownCells:
             raise DataError(Problem(17, where, f"is a {type(known).__name__}, expected an xarray Dataset", "wrap it"))
         names = [name for name in targets if name in known.data_vars]
         problems = inputs.time_problems(known, where)
+        for name in names[1:]:
+            if set(known[name].dims) != set(known[names[0]].dims):
+                what = f"'{name}' has dimensions {known[name].dims}, '{names[0]}' {known[names[0]].dims}"
+                problems.append(Problem(17, where, what, "give all variables on the fine grid of the model"))
         if not names:
             what = f"has none of the variables {', '.join(targets)}; found {', '.join(map(str, known.data_vars))}"
             problems.append(Problem(36, where, what, "name at least one as the targets of the model"))
@@ -151,17 +161,21 @@ class ByKnownCells:
         known_dates = microseconds(self.times)[self._has_known]
         return among(times, self.times, "known fields") & np.isin(microseconds(times), known_dates)
 
-    def bind(self, encoder: Encoder, guess: xr.Dataset, at: Sequence[int]) -> Evidence:
+    def bind(self, encoder: Encoder, guess: xr.Dataset, at: Sequence[int], unexplained: Tensor) -> Evidence:
         """Return the known cells of these dates, and how likely they make a field."""
         rows = np.searchsorted(microseconds(self.times), microseconds(guess["time"].isel(time=list(at))))
         known = encoder.target(numbered(self.fields, rows.tolist()), numbered(guess, at))
-        return Evidence(matched(known), known)
+        return Evidence(matched(known, unexplained[:, None, None]), known)
 
     def put_into(self, drawn: xr.Dataset) -> xr.Dataset:
         """Return the drawn fields with the known cells as they were given, to the bit."""
-        kept_fields = self.fields.reindex(time=drawn["time"]).astype(np.float32)
-        known = {name: drawn[name].where(kept_fields[name].isnull(), kept_fields[name]) for name in drawn.data_vars}
-        return drawn.assign({name: drawn[name].copy(data=field.values) for name, field in known.items()})
+        rows, columns = np.nonzero(microseconds(drawn["time"])[:, None] == microseconds(self.times))
+        changed = {}
+        for name, field in drawn.data_vars.items():
+            values, known = field.values.copy(), self.fields[name].values[columns].astype(field.dtype)
+            values[:, rows] = np.where(np.isnan(known), values[:, rows], known)
+            changed[name] = field.copy(data=values)
+        return drawn.assign(changed)
 
 
 @dataclass(frozen=True, eq=False)
@@ -176,12 +190,13 @@ class ByLikelihood:
         """Return all dates."""
         return np.ones(times.size, bool)
 
-    def bind(self, encoder: Encoder, guess: xr.Dataset, at: Sequence[int]) -> Evidence:
+    def bind(self, encoder: Encoder, guess: xr.Dataset, at: Sequence[int], unexplained: Tensor) -> Evidence:
         """Return the log probability that the function gives.
 
         Raises:
             RecipeError: CD-037, when called: an answer that is not one number for each field.
         """
+        del unexplained
         chosen = numbered(guess, at)
 
         def log_probability(x0: Tensor, sigma: Tensor) -> Tensor:

@@ -1,11 +1,13 @@
 """DDPM and DDIM: the lecture's Algorithm 18.2 and its deterministic sibling, in noise-level coordinates.
 
-x' = z_t / sqrt(alpha_t); a sampler starts from x' = sigma_T * z_T and walks down a list of levels that ends in 0.
+x' = z_t / sqrt(alpha_t): a sampler starts from z_T, standard normal noise (`start_point`), and walks down a list of
+levels that ends in 0.
 `noise(k)` returns fresh standard normal noise for step k (k = 0 is z_T, used by the caller).
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Literal
 
@@ -17,6 +19,11 @@ from climdiff.diffusion.process import Chain
 NoiseSource = Callable[[int], Tensor]
 Sampler = Callable[[Denoise, Tensor, Tensor, NoiseSource], Tensor]
 """(denoise, x at sigmas[0], sigmas (steps + 1,) ending in 0, noise) -> x0."""
+
+
+def start_point(sigmas: Tensor, noise: NoiseSource) -> Tensor:
+    """Return z_T / sqrt(alpha_T) = sqrt(1 + sigma_T^2) z_T, float32 or as the noise is; sigma_T is the first level."""
+    return math.sqrt(1 + float(sigmas[0]) ** 2) * noise(0)
 
 
 def ddim(denoise: Denoise, x: Tensor, sigmas: Tensor, noise: NoiseSource, eta: float = 0.0) -> Tensor:

@@ -39,8 +39,8 @@ def euler(denoise: Denoise, x: Tensor, sigmas: Tensor, noise: NoiseSource, churn
 def heun(denoise: Denoise, x: Tensor, sigmas: Tensor, noise: NoiseSource, churn: Churn = Churn()) -> Tensor:
     """Return x0 by Heun's method (Karras et al., 2022, Algorithms 1 and 2), second order.
 
-    Steps along dx/dsigma = (x - x0) / sigma (their eq. 3), the estimate of the noise. Two evaluations a step, one in
-    the step to sigma = 0: 2 N - 1 for N steps.
+    Steps along dx/dsigma = (x - x0) / sigma (their eqs. 1 and 3), the estimate of the noise. Two evaluations a step,
+    one in the step to sigma = 0: 2 N - 1 for N steps.
     """
     return _walk(denoise, x, sigmas, noise, churn, is_corrected=True)
 

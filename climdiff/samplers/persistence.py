@@ -94,11 +94,14 @@ class PersistentNoise:
 
     def __call__(self, draw: int) -> torch.Tensor:
         """Return draw number `draw`; always the same values for the same number."""
-        drawn: dict[tuple[int, int], np.ndarray] = {}
-        values = np.zeros((len(self.addresses), *self.shape), np.float32)
+        uses: dict[tuple[int, int], list[tuple[int, np.ndarray]]] = {}
         for element, (member, keys) in enumerate(self.addresses):
             for c, key in zip(self.coefficients.T, keys.tolist(), strict=True):
-                if (member, key) not in drawn:
-                    drawn[member, key] = normal_field(self.seed, member, key, draw, self.shape)
-                values[element] += c[:, None, None] * drawn[member, key]
+                uses.setdefault((key, member), []).append((element, c[:, None, None]))
+        values = np.zeros((len(self.addresses), *self.shape), np.float32)
+        # each field once, and from the latest date back, so that every element adds its own up in the order of k
+        for key, member in sorted(uses, reverse=True):
+            field = normal_field(self.seed, member, key, draw, self.shape)
+            for element, c in uses[key, member]:
+                values[element] += c * field
         return torch.from_numpy(values)

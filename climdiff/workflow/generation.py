@@ -50,9 +50,8 @@ def generate(
     Raises:
         ClimdiffError: predictors the model cannot take, a store of another run, a full disk ...
     """
-    given = opened(model.recipe)
-    own = {"observations": observations, "known": known}
-    given |= {key: inputs.open_file(path) for key, path in own.items() if path is not None}
+    own = {key: path for key, path in (("observations", observations), ("known", known)) if path is not None}
+    given = opened(model.recipe, own) | {key: inputs.open_file(path) for key, path in own.items()}
     model = model.steered(observations=given.get("observations"), known=given.get("known"))
     recipe = model.recipe
     chosen = recipe.generate.split if split is None else split

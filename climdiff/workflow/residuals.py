@@ -1,4 +1,4 @@
-"""How long noise has to persist for members to change from date to date as the truth does."""
+"""What the predictors leave open: how much it is, and how long it persists from one date to the next."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from climdiff.samplers.persistence import DAY, Persistence
 logger = logging.getLogger(__name__)
 
 OF_TRUTH, OF_MEMBERS = 512, 128
-"""Pairs of dates that correlations are taken from at most; a member costs many evaluations of the network."""
+"""Dates that statistics are taken from at most; a member costs many evaluations of the network."""
 
 FEWEST_NEIGHBORS = 24
 
@@ -30,6 +30,23 @@ TRIED = (0.0, 0.5, 0.9, 0.98)
 
 LEAST_EFFECT = 0.1
 """Of noise that persists fully, on the correlation of members; below, noise does not matter for them."""
+
+
+def variances(downscaler: DiffusionDownscaler, pairs: Pairs, seed: int) -> dict[str, float]:
+    """Return the variance of each target given the predictors, in network space.
+
+    It is the mean square of residuals: truth minus the model's own mean, which is what its denoiser says at the highest
+    noise level.
+
+    Args:
+        downscaler: The trained model.
+        pairs: Training pairs.
+        seed: Key of the noise, which hardly matters.
+    """
+    index = np.unique(np.linspace(0, pairs.n_times - 1, OF_TRUTH).round().astype(int))
+    residuals = _truth(downscaler, pairs, index) - _drawn(_averaging(downscaler), pairs, index, seed)
+    squares = residuals.double().square().nanmean(dim=(0, 2, 3))
+    return {name: float(square) for name, square in zip(downscaler.encoder.targets, squares, strict=True)}
 
 
 def neighbors(pairs: Pairs, at_most: int) -> np.ndarray:
@@ -52,9 +69,9 @@ def neighbors(pairs: Pairs, at_most: int) -> np.ndarray:
 def fit(downscaler: DiffusionDownscaler, pairs: Pairs, seed: int) -> dict[str, float]:
     """Return for each target the half-life of noise [days] with which members persist as the truth does.
 
-    What persists beyond the predictors are residuals: truth or member minus the model's own mean, which is what its
-    denoiser says at the highest noise level. Their correlation from one date to the next is taken from the truth,
-    and from members drawn with noise of several correlations: a network passes on only a part of it.
+    What persists beyond the predictors are residuals, as in `variances`, of truth or member. Their correlation from one
+    date to the next is taken from the truth, and from members drawn with noise of several correlations: a network
+    passes on only a part of it.
 
     Args:
         downscaler: The trained model, as its members are to be drawn.
@@ -67,8 +84,7 @@ def fit(downscaler: DiffusionDownscaler, pairs: Pairs, seed: int) -> dict[str, f
     step = common_step(pairs.times) or 0  # none is refused by `neighbors`
     averaging = _averaging(downscaler)
     index = _with_next(neighbors(pairs, OF_TRUTH))
-    truth = downscaler.encoder.target(pairs.truth(index), pairs.guess(index))
-    wanted = _lag_one(truth - _drawn(averaging, pairs, index, seed))
+    wanted = _lag_one(_truth(downscaler, pairs, index) - _drawn(averaging, pairs, index, seed))
     index = _with_next(neighbors(pairs, OF_MEMBERS))
     mean = _drawn(averaging, pairs, index, seed)
     found = []
@@ -83,6 +99,11 @@ def fit(downscaler: DiffusionDownscaler, pairs: Pairs, seed: int) -> dict[str, f
 
 def _with_next(first: np.ndarray) -> np.ndarray:
     return np.concatenate([first, first + 1])
+
+
+def _truth(downscaler: DiffusionDownscaler, pairs: Pairs, index: np.ndarray) -> Tensor:
+    """Return the targets in network space at those dates, (time, channel, y, x)."""
+    return downscaler.encoder.target(pairs.truth(index), pairs.guess(index))
 
 
 def _drawn(downscaler: DiffusionDownscaler, pairs: Pairs, index: np.ndarray, seed: int) -> Tensor:

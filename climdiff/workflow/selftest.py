@@ -13,11 +13,11 @@ from torch import Tensor
 
 from climdiff.diffusion import levels, schedules
 from climdiff.diffusion.denoiser import Denoise, Prediction, clean, epsilon, output
-from climdiff.diffusion.guidance import classifier_free, inpainted
+from climdiff.diffusion.guidance import Evidence, classifier_free, matched, told
 from climdiff.diffusion.process import kernel, posterior
 from climdiff.grids.blocks import Blocks
 from climdiff.grids.conserving import scaled
-from climdiff.samplers.ancestral import Sampler, algorithm_18_2, ddim, ddpm
+from climdiff.samplers.ancestral import Sampler, algorithm_18_2, ddim, ddpm, start_point
 from climdiff.samplers.angular import angular
 from climdiff.samplers.dpm_solver import dpmpp_2m, dpmpp_2s, dpmpp_sde_2m
 from climdiff.samplers.heun import Churn, euler, heun
@@ -101,8 +101,8 @@ def _algorithm() -> Iterator[Check]:
         x = z_t / chain.alpha[t].sqrt()
         return epsilon(x, denoise(x, chain.sigma[t].expand(len(x))), chain.sigma[t])
 
-    start = z / chain.alpha[-1].sqrt()
-    found = ddpm(denoise, start, levels.whole_chain(chain), _normal(4), variance="beta")
+    first = z / chain.alpha[-1].sqrt()
+    found = ddpm(denoise, first, levels.whole_chain(chain), _normal(4), variance="beta")
     away = float((found - algorithm_18_2(predict, chain, z, _normal(4))).abs().max())
     yield Check("ddpm: same members as Algorithm 18.2", 0.0, away, 1e-12)
 
@@ -117,20 +117,21 @@ def _laws() -> Iterator[Check]:
     chain = schedules.cosine(1000)
     for name, (sampler, steps) in LAWS.items():
         sigmas = levels.karras(chain, steps)
-        drawn = sampler(_gaussian, float(sigmas[0]) * _normal(N_MEMBERS)(0), sigmas, _normal(N_MEMBERS))
+        drawn = sampler(_gaussian, start_point(sigmas, _normal(N_MEMBERS)), sigmas, _normal(N_MEMBERS))
         yield Check(f"known law, mean: {name}", MEAN, float(drawn.mean()), 5 * STD / N_MEMBERS**0.5 + 0.005)
         yield Check(f"known law, standard deviation: {name}", STD, float(drawn.std()), 0.015)
 
 
 def _guidance() -> Iterator[Check]:
     sigmas = levels.karras(schedules.cosine(1000), 10)
-    start = float(sigmas[0]) * _normal(8)(0)
+    z = start_point(sigmas, _normal(8))
     guided = classifier_free(_gaussian, lambda x, sigma: torch.zeros_like(x), 1.0)
-    away = dpmpp_2m(guided, start, sigmas, _normal(8)) - dpmpp_2m(_gaussian, start, sigmas, _normal(8))
+    away = dpmpp_2m(guided, z, sigmas, _normal(8)) - dpmpp_2m(_gaussian, z, sigmas, _normal(8))
     yield Check("guidance of weight 1: the conditional model", 0.0, float(away.abs().max()), 0.0)
     known = torch.full((8, 1, 1, 1), torch.nan, dtype=torch.float64)
     known[3] = 7.0
-    filled = dpmpp_2m(inpainted(_gaussian, known), start, sigmas, _normal(8))
+    evidence = Evidence(matched(known, torch.ones(())), known)
+    filled = dpmpp_2m(told(_gaussian, [evidence]), z, sigmas, _normal(8))
     yield Check("inpainting: a known cell is kept", 7.0, float(filled[3]), 0.0)
 
 

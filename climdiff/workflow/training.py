@@ -35,7 +35,7 @@ from climdiff.training import checkpoint
 from climdiff.training.loop import Progress, Run
 from climdiff.training.loop import train as train_run
 from climdiff.verification.probabilistic import crps_fair
-from climdiff.workflow import persistence
+from climdiff.workflow import residuals
 
 logger = logging.getLogger(__name__)
 
@@ -85,7 +85,7 @@ def train(
     say(f"data: {pairs.n_times} training times, {splits['validation'].n_times} for validation")
     encoder = build.encoder(recipe, pairs)
     ranges = build.ranges(pairs, recipe.data.targets)
-    learned = Learned(ranges, _block_weights(recipe, pairs), common_step(pairs.times), {})
+    learned = Learned(ranges, _block_weights(recipe, pairs), common_step(pairs.times))
     _refuse_undrawable(recipe, pairs, encoder, learned)
     denoiser = build.denoiser(recipe, encoder.n_condition, encoder.n_target).to(device())
     dtype = compute_dtype(recipe.train.precision, device())
@@ -117,10 +117,12 @@ def train(
         assert chosen is not None
         facts = {"steps": run.step, "best_step": chosen.step, "validation_score": chosen.score, "weights": n_weights}
         weights = checkpoint.load(chosen, "average")
+        denoiser.load_state_dict(weights)
+        downscaler = _downscaler(recipe, pairs, encoder, denoiser, dtype, learned)
+        learned = replace(learned, unexplained=residuals.variances(downscaler, pairs, recipe.seed))
         if recipe.sample.noise_half_life == FITTED:
             say("fitting how long noise persists")
-            denoiser.load_state_dict(weights)
-            learned = replace(learned, half_lives=_half_lives(recipe, pairs, encoder, denoiser, dtype, learned))
+            learned = replace(learned, half_lives=residuals.fit(downscaler, pairs, recipe.seed))
             say(", ".join(f"half-life of '{name}': {days:.2g} days" for name, days in learned.half_lives.items()))
         bundle.save(folder / "bundle", recipe, pairs, encoder, weights, dtype, learned, facts)
     return folder / "bundle"
@@ -128,9 +130,10 @@ def train(
 
 def _refuse_undrawable(recipe: Recipe, pairs: Pairs, encoder: Encoder, learned: Learned) -> None:
     """Refuse, before the first step, what the bundle could not be sampled with."""
+    drawing.noise_levels(recipe.sample, build.chain(recipe))
     _conservation(recipe, pairs, encoder, learned)
     if recipe.sample.noise_half_life == FITTED:
-        persistence.neighbors(pairs, persistence.OF_TRUTH)
+        residuals.neighbors(pairs, residuals.OF_TRUTH)
     else:
         drawing.persistence(recipe, learned)
 
@@ -141,14 +144,13 @@ def _conservation(recipe: Recipe, pairs: Pairs, encoder: Encoder, learned: Learn
     return drawing.conservation(recipe, encoder, pairs.coarse_grid, limits, attributes, learned.block_weights)
 
 
-def _half_lives(
+def _downscaler(
     recipe: Recipe, pairs: Pairs, encoder: Encoder, denoiser: Denoiser, dtype: torch.dtype, learned: Learned
-) -> dict[str, float]:
+) -> DiffusionDownscaler:
     limits = build.limits(learned.ranges, _attributes(pairs, recipe.data.targets), recipe.sample.largest)
     sampling = drawing.sampling(recipe, denoiser.chain, limits)
     kept = _conservation(recipe, pairs, encoder, learned)
-    parts = denoiser, encoder, pairs.coarse_grid, pairs.method
-    return persistence.fit(DiffusionDownscaler(*parts, sampling, dtype, kept), pairs, recipe.seed)
+    return DiffusionDownscaler(denoiser, encoder, pairs.coarse_grid, pairs.method, sampling, dtype, kept)
 
 
 def _attributes(pairs: Pairs, targets: Iterable[str]) -> dict[str, dict[str, Any]]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import numpy as np
 import pytest
 import xarray as xr
@@ -84,3 +86,19 @@ def test_the_hash_tells_values_apart_and_not_blocks():
 def test_a_bound_that_float32_cannot_hold_is_met_by_its_neighbour():
     coarse = predictors(np.float32(0.1))
     inputs.check_ranges(coarse, {"tas": {"valid_min": 0.0, "valid_max": 0.1}}, "a.nc")
+
+
+def test_fault_008_what_is_no_file_is_told_at_once(tmp_path):
+    os.mkfifo(tmp_path / "pipe.nc")
+    with pytest.raises(DataError, match=r"CD-008 .*pipe.nc: is neither a file nor a folder"):
+        inputs.open_file(tmp_path / "pipe.nc")
+
+
+@pytest.mark.parametrize(("name", "value"), [("units", 1e300), ("scale_factor", "two")])
+def test_fault_008_attributes_that_cannot_be_used_are_told(tmp_path, name, value):
+    times = xr.DataArray(np.array([0.0, 1e300]), dims="time", attrs={"units": "days since 2000-01-01"})
+    field = xr.DataArray(np.zeros(2), dims="time", attrs={"scale_factor": "two"} if name == "scale_factor" else {})
+    dates = times if name == "units" else times * [0.0, 1e-300]
+    xr.Dataset({"pr": field}, {"time": dates.assign_attrs(times.attrs)}).to_netcdf(tmp_path / "a.nc")
+    with pytest.raises(DataError, match=r"CD-00[58]"):
+        inputs.in_memory(inputs.open_file(tmp_path / "a.nc"), "a.nc")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 import xarray as xr
 
@@ -114,7 +115,7 @@ def test_errors_go_through_the_transform(pairs):
     ("change", "message"),
     [
         (lambda d: d.assign_coords(lat=d.lat + 10), "CD-073 gauges.nc: 2 of 2 stations are outside the domain, the "
-                                                     "first, number 0, at lat 50, lon 0; it reaches from 39.5 to 43.5"),
+                                                     "first, number 0, at lat 50, lon 0; it reaches from lat 39.5"),
         (lambda d: d.assign(pr=d.pr.assign_attrs(units="mm h-1")), r"CD-029 .*'pr' has units 'mm h-1', .* 'mm day-1'"),
         (lambda d: d.assign(pr_error=d.pr_error.assign_attrs(units="m")), "CD-029 .*'pr_error' has units 'm'"),
         (lambda d: d.drop_vars("pr_error"), "CD-036 .*'pr_error', the standard deviation of the error of 'pr', is abs"),
@@ -124,6 +125,11 @@ def test_errors_go_through_the_transform(pairs):
         (lambda d: d.drop_vars("lat"), "CD-036 .*no positions: expected latitude and longitude, or 'lat' and 'lon'"),
         (lambda d: d.rename(station="x"), "CD-017 .*'pr' has dimensions .* expected time and station"),
         (lambda d: d.isel(time=[1, 0, 2]), "CD-024 .*dates go back"),
+        (lambda d: d.isel(station=slice(0, 0)), "CD-033 gauges.nc: not one value of pr"),
+        (lambda d: d.assign_coords(lat=("station", ["40N", "42N"], {"units": "degrees_north"})),
+         "CD-017 gauges.nc: positions 'lat' have type <U3, expected numbers"),
+        (lambda d: d.assign_coords(time=pd.DatetimeIndex(DAYS).tz_localize("UTC")),
+         r"CD-026 gauges.nc: coordinate 'time' has type datetime64\[.*UTC\], expected plain dates"),
         (lambda d: d.assign_coords(lat=("station", [40.0, 42.0], {"units": "km"}),
                                    lon=("station", [0.0, 1.0], {"units": "km"})),
          "CD-029 gauges.nc: positions 'lat' have units 'km', the grid has 'degrees_north'"),
@@ -151,3 +157,15 @@ def test_dates_with_any_value_are_observed():
     there = found(stations([[1.0], [np.nan], [2.0]], lat=[41.0], lon=[0.0]), grid)
     times = xr.DataArray(np.datetime64("2000-12-31") + np.arange(5), dims="time")
     np.testing.assert_array_equal(there.observed(times), [False, True, False, True, False])
+
+
+def test_tiny_errors_pool_as_any_others():
+    """Squares of 1e-170 vanish; weights are relative to the surest station of a cell."""
+    grid = latlon(np.arange(40.0, 44.0), np.arange(0.0, 4.0))
+    data = stations([[1.0, 5.0, 7.0]] * 3, [[1e-170, 0.5, 0.5]] * 3, lat=[41, 41, 42], lon=[1, 1, 2])
+    there = found(data, grid)
+    np.testing.assert_allclose(there.values["pr"], [[1.0, 7.0]] * 3)
+    np.testing.assert_allclose(there.errors["pr"], [[1e-170, 0.5]] * 3)
+    alike = found(stations([[1.0, 5.0]] * 3, [[1e-170, 1e-170]] * 3, lat=[41, 41], lon=[1, 1]), grid)
+    np.testing.assert_allclose(alike.values["pr"], [[3.0]] * 3)
+    np.testing.assert_allclose(alike.errors["pr"], [[1e-170 / 2**0.5]] * 3)

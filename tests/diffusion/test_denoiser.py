@@ -48,7 +48,7 @@ def test_a_perfect_output_gives_the_clean_field(prediction, sigma):
     level = torch.full((3,), sigma, dtype=torch.float64)
     denoiser = Denoiser(Answer(perfect_output(prediction, x0, eps, sigma)), CHAIN, prediction)
     found = denoiser(x0 + sigma * eps, level, torch.zeros(3, 2, 4, 4, dtype=torch.float64))
-    torch.testing.assert_close(found, x0, rtol=0, atol=1e-10)
+    torch.testing.assert_close(found, x0, rtol=0, atol=1e-12)
 
 
 @pytest.mark.parametrize(("one", "other"), [*itertools.product(PREDICTIONS, PREDICTIONS)])

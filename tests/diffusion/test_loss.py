@@ -40,6 +40,12 @@ def test_times_are_uniform_over_the_chain():
     assert ((counts[1:] - 1600).abs() < 5 * 1600**0.5).all()
 
 
+def test_the_times_of_a_batch_are_one_in_each_of_as_many_parts_of_the_chain():
+    for seed in range(20):
+        drawn = draw(torch.zeros(8, 1, 2, 2), CHAIN, "uniform", 0.0, torch.Generator().manual_seed(seed))
+        assert (((drawn.t - 1) * 8) // CHAIN.n_steps).tolist() == list(range(8))
+
+
 def test_the_same_generator_state_draws_the_same():
     x = torch.zeros(4, 1, 8, 8)
     first, second = (draw(x, CHAIN, "uniform", 0.5, torch.Generator().manual_seed(3)) for _ in range(2))
@@ -81,9 +87,11 @@ def test_missing_cells_do_not_count():
     drawn = draw(x, CHAIN, "uniform", 0.0, torch.Generator().manual_seed(7))
     denoiser = Denoiser(Zero(), CHAIN, "epsilon_plain")
     masked = x.clone()
-    masked[:, :, :4] = float("nan")
+    masked[0, :, :4] = float("nan")
+    masked[1, :, :7] = float("nan")
     loss = epsilon_loss(denoiser, masked, torch.zeros(2, 1, 8, 8), drawn, "uniform")
-    torch.testing.assert_close(loss, (drawn.eps[:, :, 4:] ** 2).mean(dim=(1, 2, 3)), rtol=1e-3, atol=1e-4)
+    expected = torch.stack([(drawn.eps[0, :, 4:] ** 2).mean(), (drawn.eps[1, :, 7:] ** 2).mean()])
+    torch.testing.assert_close(loss, expected, rtol=1e-3, atol=1e-4)
 
 
 def test_a_sample_without_any_cell_costs_nothing():
@@ -118,6 +126,12 @@ def test_edm_draws_log_normal_noise_levels_inside_the_chain():
     assert float(log_sigma.mean()) == pytest.approx(-1.2, abs=0.02)
     assert float(log_sigma.std()) == pytest.approx(1.2, rel=0.01)
     assert float(t.min()) >= 1 and float(t.max()) <= 1000
+
+
+def test_the_edm_weight_is_that_of_karras():
+    """lambda(sigma) = (sigma^2 + s^2) / (sigma s)^2 on the error in x, for data of variance s^2 = 1 (table 1)."""
+    sigma = torch.tensor([0.01, 1.0, 50.0])
+    torch.testing.assert_close(weights("edm", sigma) / sigma**2, (sigma**2 + 1) / sigma**2)
 
 
 def test_the_clean_weight_is_the_error_in_x():

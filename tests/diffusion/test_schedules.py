@@ -16,6 +16,11 @@ def test_linear_beta_has_the_published_ends():
     assert float(chain.beta[-1]) == pytest.approx(0.02)
 
 
+@pytest.mark.parametrize("n_steps", [50, 100, 400])
+def test_a_shorter_linear_chain_ends_at_least_as_noisy(n_steps):
+    assert float(schedules.linear(n_steps).sigma[-1]) >= float(schedules.linear(1000).sigma[-1])
+
+
 def test_cosine_alpha_follows_its_formula():
     chain = schedules.cosine(1000)
     for t in (1, 250, 500, 900):

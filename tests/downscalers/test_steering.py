@@ -9,6 +9,7 @@ import xarray as xr
 
 import climdiff
 from climdiff import build
+from climdiff.downscalers.steering import ByKnownCells
 from climdiff.errors import ClimdiffError, DataError, RecipeError
 
 MEMBERS = [0, 5]
@@ -96,6 +97,45 @@ def test_a_likelihood_of_physical_fields_steers_all_dates(model, test_pairs, pla
     assert shift[:, :, 8:].mean() - shift[:, :, :8].mean() > 0.05
 
 
+def test_scale_multiplies_the_log_probability(model, test_pairs, plain):
+    def wet(fields):
+        return torch.log1p(fields["pr"]).mean((1, 2))
+
+    def draw(**options):
+        return model.steered(**options).downscale(test_pairs.coarse, MEMBERS, seed=0)["pr"].values
+
+    twice = draw(likelihood=lambda fields: 20 * wet(fields))
+    np.testing.assert_array_equal(draw(likelihood=lambda fields: 10 * wet(fields), scale=2.0), twice)
+    assert np.abs(twice - draw(likelihood=lambda fields: 10 * wet(fields))).max() > 1e-3
+    np.testing.assert_allclose(draw(likelihood=wet, scale=0.0), plain, rtol=0, atol=1e-4)
+
+
+def test_the_network_is_told_of_known_cells(model, test_pairs):
+    """log p falls with the distance of known cells, weighed by what the predictors leave open, and of no others."""
+    encoder, guess = model.downscaler.encoder, test_pairs.guess(slice(None))
+    cells = ByKnownCells.from_dataset(holed(test_pairs), model.grid, model.targets, "known")
+    evidence = cells.bind(encoder, guess, [0], torch.full((encoder.n_target,), 0.25))
+    is_known = ~evidence.known.isnan()
+    there = torch.nan_to_num(evidence.known)
+    sigma = torch.tensor([1.0])
+    assert float(evidence.log_probability(there, sigma)) == 0.0
+    assert float(evidence.log_probability(there + 3 * ~is_known, sigma)) == 0.0
+    off = float(evidence.log_probability(there + 0.1 * is_known, sigma))
+    assert off == pytest.approx(-int(is_known.sum()) * 0.1**2 / (2 * 0.25 / 1.25), rel=1e-4)
+
+
+def test_observations_are_weighed_by_what_the_predictors_leave_open(model, test_pairs):
+    evidence = [
+        model.steered(observations=gauges(model, test_pairs, np.ones((3, 2))))
+        .downscaler.steering[0]
+        .bind(model.downscaler.encoder, test_pairs.guess(slice(None)), [0], torch.tensor([open_]))
+        for open_ in (0.1, 10.0)
+    ]
+    field, sigma = torch.zeros(1, 1, *model.grid.shape), torch.tensor([1e3])
+    surely, hardly = (float(each.log_probability(field, sigma)) for each in evidence)
+    assert surely < 20 * hardly < 0
+
+
 def test_what_was_given_is_part_of_the_provenance(model, test_pairs):
     one, other = (model.steered(observations=gauges(model, test_pairs, np.full((3, 2), v))) for v in (1.0, 2.0))
     assert one.provenance(0)["given_observations"] != other.provenance(0)["given_observations"]
@@ -155,6 +195,9 @@ def test_all_that_is_given_acts_together(model, test_pairs):
     is_known = known["pr"].notnull().values[0]
     np.testing.assert_array_equal(drawn[0, 0][is_known], known["pr"].values[0][is_known])
     assert set(steered.given) == {"known", "observations", "likelihood"}
+    for part in ({"observations": seen}, {"likelihood": drier}):
+        alone = model.steered(known=known, **part).downscale(test_pairs.coarse, MEMBERS, 0)["pr"].values
+        assert np.abs(alone[:, 0] - drawn[:, 0])[:, ~is_known].max() > 1e-3
     twice = model.steered(observations=seen).steered(observations=seen)
     assert len(twice.given["observations"].split()) == 2
     assert np.isfinite(twice.downscale(test_pairs.coarse, MEMBERS, 0)["pr"].values).all()
@@ -225,3 +268,21 @@ def test_dates_that_are_not_used_are_counted(model, test_pairs, caplog):
     seen = seen.assign_coords(time=seen["time"] + np.timedelta64(1, "D"))
     model.steered(observations=seen).downscale(test_pairs.coarse, [0], 0)
     assert "what is given: 2 of its 3 dates are dates of the predictors" in caplog.text
+
+
+def test_known_cells_are_kept_on_dates_that_differ_by_less_than_a_microsecond(model, test_pairs):
+    known = holed(test_pairs)
+    later = known.assign_coords(time=known["time"].values.astype("datetime64[ns]") + np.timedelta64(1, "ns"))
+    drawn = model.steered(known=later).downscale(test_pairs.coarse, MEMBERS, seed=0)["pr"].values
+    is_known = known["pr"].notnull().values
+    np.testing.assert_array_equal(drawn[0][is_known], known["pr"].values[is_known].astype(np.float32))
+
+
+def test_messages_name_the_file(model, test_pairs, tmp_path):
+    path = tmp_path / "stations.nc"
+    gauges(model, test_pairs, np.full((3, 2), -5.0)).to_netcdf(path)
+    with (
+        xr.open_dataset(path) as opened,
+        pytest.raises(DataError, match=r"CD-030 .*stations.nc: variable 'pr' reaches"),
+    ):
+        model.steered(observations=opened)

@@ -43,7 +43,7 @@ def test_an_ancestral_step_is_a_draw_from_the_posterior():
     torch.testing.assert_close(CHAIN.alpha[t - 1].sqrt() * seen[1], expected, rtol=1e-12, atol=1e-12)
 
 
-def test_the_last_step_of_algorithm_18_2_and_of_ddpm_agree():
+def test_without_noise_ddpm_walks_as_algorithm_18_2():
     """Both have the same mean at every step; with the noise silenced whole trajectories agree to 1e-12."""
     z = noise_of(3)(0)
 

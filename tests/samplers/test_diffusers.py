@@ -58,13 +58,13 @@ def test_trailing_and_uniform_times_are_the_same():
         assert scheduler.timesteps.tolist() == ours.tolist()
 
 
-def trajectory(scheduler, z, steps, monkeypatch):
+def trajectory(scheduler, z, steps, monkeypatch, **options):
     """Return z after all steps of a scheduler that works on z, with our noise in place of its own."""
     drawn = iter(range(1, steps + 1))
     module = type(scheduler).__module__
     monkeypatch.setattr(f"{module}.randn_tensor", lambda *args, **kwargs: noise(next(drawn)))
     for t in scheduler.timesteps:
-        z = scheduler.step(predict_epsilon(z, t.double() + 1), t, z).prev_sample
+        z = scheduler.step(predict_epsilon(z, t.double() + 1), t, z, **options).prev_sample
     return z
 
 
@@ -78,12 +78,13 @@ def test_ddpm_over_the_whole_chain(monkeypatch, theirs, ours):
     np.testing.assert_allclose(found.numpy(), expected.numpy(), rtol=1e-5, atol=1e-5 * float(expected.abs().max()))
 
 
-def test_ddim_over_trailing_steps(monkeypatch):
+@pytest.mark.parametrize("eta", [0.0, 0.5, 1.0])
+def test_ddim_over_trailing_steps(monkeypatch, eta):
     scheduler = diffusers.DDIMScheduler(**COMMON, clip_sample=False, set_alpha_to_one=True, timestep_spacing="trailing")
     scheduler.set_timesteps(20)
     z = noise(0)
-    expected = trajectory(scheduler, z, 20, monkeypatch)
-    found = ddim(denoise, z / CHAIN.alpha[-1].sqrt(), levels.trailing(CHAIN, 20), noise)
+    expected = trajectory(scheduler, z, 20, monkeypatch, eta=eta)
+    found = ddim(denoise, z / CHAIN.alpha[-1].sqrt(), levels.trailing(CHAIN, 20), noise, eta=eta)
     np.testing.assert_allclose(found.numpy(), expected.numpy(), rtol=1e-5, atol=1e-5 * float(expected.abs().max()))
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import cftime
 import numpy as np
 import pytest
@@ -96,3 +98,17 @@ def test_the_days_before_are_those_of_the_calendar(calendar):
 def test_half_lives_out_of_range_are_refused(half_lives):
     with pytest.raises(ValueError, match="expected 0 to 100"):
         Persistence(DAY, half_lives)
+
+
+def test_memory_is_that_of_the_batch_however_long_noise_persists():
+    """Distinct dates share no field: were all kept, they would take as many fields as there are coefficients."""
+    c = coefficients(40.0)
+    times = np.datetime64("2001-01-01") + 5000 * np.arange(4)
+    keys = Persistence(DAY, (40.0,)).keys(times)
+    noise = PersistentNoise(1, [(0, row) for row in keys], (1, 64, 64), c[None])
+    tracemalloc.start()
+    noise(0)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    fields_kept = len(c) * len(times) * 64 * 64 * 4
+    assert peak < 0.2 * fields_kept

@@ -55,7 +55,7 @@ def test_stations_of_a_recipe_steer_its_members(with_gauges, trained, tmp_path):
         (lambda d: d.assign_coords({name: d[name] + 50 for name in d.coords if name != "time"}),
          r"CD-073 generate\.observations: 1 of 1 stations are outside the domain"),
         (lambda d: d.assign(pr=d.pr.assign_attrs(units="m s-1")), r"CD-029 generate\.observations: .* units 'm s-1'"),
-        (lambda d: d.convert_calendar("noleap"), "CD-025 observations: dates are of calendar 'noleap'"),
+        (lambda d: d.convert_calendar("noleap"), "CD-025 what is given: dates are of calendar 'noleap'"),
     ],
 )  # fmt: skip
 def test_stations_that_do_not_fit_are_refused_with_the_recipe(with_gauges, change, message):
@@ -74,3 +74,27 @@ def test_fault_012_and_042_files_absent_or_elsewhere_are_refused(with_gauges):
 def test_fault_037_known_cells_and_block_means_are_refused_with_the_recipe():
     with pytest.raises(RecipeError, match=r"generate\.known: known cells and block means .* cannot both be kept"):
         load("recipes/radar.yaml", ["generate.known=composite.nc", "sample.conserve=true"])
+
+
+def test_fault_023_stations_of_other_dates_are_refused_with_the_recipe(with_gauges):
+    with pytest.raises(DataError, match=r"CD-023 what is given: .* not one date is a date of the predictors"):
+        check(with_gauges(lambda d: d.assign_coords(time=d["time"] + np.timedelta64(12, "h"))))
+
+
+def test_fault_037_a_pattern_that_fits_two_files_is_refused(with_gauges, tmp_path):
+    recipe = with_gauges()
+    (tmp_path / "gauges2.nc").write_bytes((tmp_path / "gauges.nc").read_bytes())
+    recipe = changed(recipe, ["generate.observations=gauges*.nc"], ("generate",))
+    with pytest.raises(RecipeError, match=r"CD-037 generate\.observations: 2 files fit, from gauges.nc to gauges2.nc"):
+        check(recipe)
+
+
+def test_own_observations_replace_those_of_the_recipe_even_if_they_are_gone(with_gauges, trained, tmp_path):
+    from climdiff import bundle
+
+    recipe = with_gauges()
+    (tmp_path / "gauges.nc").rename(tmp_path / "own.nc")
+    model = bundle.load(trained, recipe)
+    with pytest.raises(DataError, match="CD-012"):
+        generate(model, tmp_path / "a.zarr", members=1)
+    generate(model, tmp_path / "a.zarr", members=1, observations=tmp_path / "own.nc")

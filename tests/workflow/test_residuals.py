@@ -15,7 +15,7 @@ from climdiff.errors import DataError
 from climdiff.samplers.persistence import DAY, Persistence, PersistentNoise
 from climdiff.transforms.pipeline import Pipeline
 from climdiff.transforms.scaling import Standardize
-from climdiff.workflow import persistence
+from climdiff.workflow import residuals
 
 SIZE, N_DAYS = 24, 1000
 
@@ -73,20 +73,41 @@ def downscaler(pairs, share=1.0):
         mixed = share**0.5 * x / sigmas[0] + (1 - share) ** 0.5 * own
         return denoise(x, sigmas[:1].expand(len(x))) + spreads * mixed
 
-    sampling = Sampling(sampler, sigmas, micro_batch=2 * persistence.OF_MEMBERS)
+    sampling = Sampling(sampler, sigmas, micro_batch=2 * residuals.OF_MEMBERS)
     mean = Mean([2 * slope / scale[0], -slope / scale[1]])
     return DiffusionDownscaler(mean, encoder, pairs.coarse_grid, pairs.method, sampling)
 
 
+def test_the_variance_that_predictors_leave_open_is_found(pairs):
+    scale = [float(pairs.fine[name].std()) for name in ("pr", "tas")]
+    found = residuals.variances(downscaler(pairs), pairs, seed=0)
+    assert found == pytest.approx({"pr": 1 / scale[0] ** 2, "tas": 9 / scale[1] ** 2}, rel=0.03)
+
+
+def test_the_models_mean_is_taken_without_conserving_block_means(pairs):
+    """Members conserve them; the mean of fields that do, after a transform, does not."""
+    from dataclasses import dataclass
+
+    @dataclass
+    class Refuses:
+        def bind(self, *_):
+            raise AssertionError("conserved")
+
+    conserving = downscaler(pairs).changed(conservation=Refuses())
+    with pytest.raises(AssertionError, match="conserved"):
+        residuals._drawn(conserving, pairs, np.arange(2), 0)
+    assert residuals.variances(conserving, pairs, 0) == residuals.variances(downscaler(pairs), pairs, 0)
+
+
 def test_the_half_lives_of_the_truth_are_found(pairs):
-    found = persistence.fit(downscaler(pairs), pairs, seed=0)
+    found = residuals.fit(downscaler(pairs), pairs, seed=0)
     assert found["pr"] == pytest.approx(1.0, rel=0.05)
     assert found["tas"] == pytest.approx(3.0, rel=0.12)
 
 
 def test_a_network_that_passes_on_a_part_gets_noise_that_persists_longer(pairs):
     """Where 70 % of the variance follows the noise, the correlation 0.5 of the truth takes noise of 0.5 / 0.7."""
-    found = persistence.fit(downscaler(pairs, share=0.7), pairs, seed=0)
+    found = residuals.fit(downscaler(pairs, share=0.7), pairs, seed=0)
     assert 2 ** (-1 / found["pr"]) == pytest.approx(0.5 / 0.7, abs=0.03)
     assert 2 ** (-1 / found["tas"]) == pytest.approx(0.98, abs=1e-6)
 
@@ -97,14 +118,14 @@ def test_truth_that_does_not_persist_leaves_noise_independent(pairs):
     large = pairs.coarse["large"].values[shuffled]
     times = pairs.times.values
     loose = align(dataset(times, large=large), dataset(times, **moved))
-    found = persistence.fit(downscaler(loose), loose, seed=0)
+    found = residuals.fit(downscaler(loose), loose, seed=0)
     assert all(half_life < 0.3 for half_life in found.values())
 
 
 def test_fault_023_dates_without_neighbors_are_told(pairs):
     every_third = pairs.select(np.flatnonzero(np.random.default_rng(0).random(N_DAYS) < 0.3))
     with pytest.raises(DataError, match=r"CD-023 training data: .* dates are followed by one a common step later"):
-        persistence.neighbors(every_third, 48)
+        residuals.neighbors(every_third, 48)
 
 
 def test_missing_values_do_not_pull_the_correlation_down():
@@ -113,15 +134,15 @@ def test_missing_values_do_not_pull_the_correlation_down():
     other = 0.5 * one + 0.75**0.5 * torch.randn(400, 1, 8, 8, generator=generator)
     both = torch.cat([one, other])
     holes = torch.rand(both.shape, generator=generator) < 0.4
-    (whole,), (holed,) = (persistence._lag_one(fields) for fields in (both, both.masked_fill(holes, torch.nan)))
+    (whole,), (holed,) = (residuals._lag_one(fields) for fields in (both, both.masked_fill(holes, torch.nan)))
     assert whole == pytest.approx(0.5, abs=0.02)
     assert holed == pytest.approx(0.5, abs=0.03)
 
 
 def test_noise_that_does_not_matter_or_not_enough_is_told(caplog):
-    assert persistence._crossing("pr", 0.3, [0.0, 0.01, 0.02, 0.03]) == 0.0
+    assert residuals._crossing("pr", 0.3, [0.0, 0.01, 0.02, 0.03]) == 0.0
     assert "noise does not matter" in caplog.text
-    assert persistence._crossing("pr", 0.95, [0.0, 0.4, 0.7, 0.8]) == 0.98
+    assert residuals._crossing("pr", 0.95, [0.0, 0.4, 0.7, 0.8]) == 0.98
     assert "persist longer (0.95) than noise can make members (0.80)" in caplog.text
 
 
@@ -131,4 +152,4 @@ def test_fault_023_months_have_no_common_step(pairs):
     with pytest.raises(
         DataError, match=r"CD-023 training data: .* of 40 dates are followed by one a common step later"
     ):
-        persistence.neighbors(align(monthly, monthly), 48)
+        residuals.neighbors(align(monthly, monthly), 48)

@@ -14,7 +14,7 @@ from climdiff.errors import DataError, MismatchError, RetryError
 from climdiff.recipe.load import load
 from climdiff.training.checkpoint import sha256
 from climdiff.training.log import read
-from climdiff.workflow import persistence
+from climdiff.workflow import residuals
 from climdiff.workflow.training import is_trained, train
 
 
@@ -138,7 +138,7 @@ def test_half_lives_are_fitted_after_the_last_step_where_a_recipe_asks_for_it(tr
 
 
 def test_fault_023_dates_without_neighbors_are_refused_before_training(minute_recipe, tmp_path, monkeypatch):
-    monkeypatch.setattr(persistence, "FEWEST_NEIGHBORS", 1000)
+    monkeypatch.setattr(residuals, "FEWEST_NEIGHBORS", 1000)
     with pytest.raises(DataError, match="CD-023 training data: 364 of 365 dates"):
         train(persistent(minute_recipe), tmp_path)
     assert not (tmp_path / "log.jsonl").exists()

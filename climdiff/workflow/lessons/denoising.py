@@ -13,7 +13,7 @@ from climdiff.diffusion.denoiser import Denoise
 from climdiff.diffusion.guidance import classifier_free
 from climdiff.diffusion.process import Chain
 from climdiff.report.lessons.denoising import Ensemble, Guidance, Reverse
-from climdiff.samplers.ancestral import NoiseSource, algorithm_18_2
+from climdiff.samplers.ancestral import NoiseSource, algorithm_18_2, start_point
 from climdiff.samplers.heun import heun
 from climdiff.samplers.noise import Noise, normal
 from climdiff.workflow.lessons.exact import Mixture, RainLaw, noise_predictor
@@ -56,7 +56,7 @@ def ensemble() -> Ensemble:
     sigmas = levels.karras(chain, 20)
     noise = Noise(SEED, [(member, 1) for member in range(1, N_MEMBERS + 1)], (1, *law.spectrum.shape))
     z = noise(0).double()
-    members = law.rain(heun(law.denoise, sigmas[0] * z, sigmas, noise))
+    members = law.rain(heun(law.denoise, start_point(sigmas, lambda k: z), sigmas, noise))
     return Ensemble(law.coarse_rain, law.domain(z[:2]), members, law.conditional.mean)
 
 
@@ -67,7 +67,7 @@ def guidance() -> Guidance:
     samples = {float(weight): guided_samples(float(weight)) for weight in swept}
     center, std = condition.means[0].numpy(), float(condition.stds[0])
     mean = np.array([drawn[:, 1].mean() for drawn in samples.values()])
-    spread = np.array([np.sqrt(drawn.var(0).mean()) for drawn in samples.values()])
+    spread = np.array([drawn[:, 1].std() for drawn in samples.values()])
     grid = np.linspace(-2.7, 2.7, 136)
     plane = torch.from_numpy(np.stack(np.meshgrid(grid, grid), axis=-1))
     return Guidance(
@@ -89,7 +89,7 @@ def guided_samples(weight: float, n_draws: int = 4000) -> np.ndarray:
     denoise = classifier_free(THREE_CLASSES.component(0).denoise, THREE_CLASSES.denoise, weight)
     sigmas = levels.angle(schedules.cosine(), 30)
     noise = _values((n_draws, 2, 1, 1))
-    return heun(denoise, sigmas[0] * noise(0), sigmas, noise).flatten(1).numpy()
+    return heun(denoise, start_point(sigmas, noise), sigmas, noise).flatten(1).numpy()
 
 
 def _walked(denoise: Denoise, chain: Chain, noise: NoiseSource) -> Tensor:

@@ -31,7 +31,7 @@ def forward() -> Forward:
     starts = torch.tensor([-2.5, -0.5, 1.0, 3.0], dtype=torch.float64)
     z = starts.repeat_interleave(N_DRAWS // 4).reshape(4, -1)
     law = RainLaw.of(DAY)
-    noise = Noise(SEED, [(0, 0)], (1, *law.spectrum.shape))
+    noise = Noise(SEED, [(2, 0)], (1, *law.spectrum.shape))  # member 0 is the noise of the four x
     field = law.draw(noise(0))
     rain = law.rain(field)[0]
     times = [0, 10, 25, 40, STEPS]
