@@ -17,10 +17,13 @@ import matplotlib
 import numpy as np
 import torch
 import xarray as xr
+from matplotlib.colors import BoundaryNorm
 from scipy.cluster.vq import kmeans2
 
 import climdiff
 from climdiff import build
+from climdiff.grids.grid import Grid, to_native
+from climdiff.report.coastline import coastline_around
 
 matplotlib.use("Agg")
 from matplotlib import pyplot as plt
@@ -106,26 +109,34 @@ def main(run: str, picture: str) -> None:
             f"{inside:.0%} steered; mean temperature anomalies correlate by {alike:.2f}"
         )
         rows.append((anomalies, [each["pr"].mean(str(each["pr"].dims[0])) for each in (days, members)]))
-    draw(rows, picture)
+    draw(rows, model.grid, picture)
 
 
-def draw(rows: list[tuple[list[xr.DataArray], list[xr.DataArray]]], picture: str) -> None:
+def draw(rows: list[tuple[list[xr.DataArray], list[xr.DataArray]]], grid: Grid, picture: str) -> None:
     """Draw, for each regime, mean anomaly of temperature and mean rain of the truth and of steered members."""
-    figure, panels = plt.subplots(len(rows), 4, figsize=(5.0, 1.3 * len(rows) + 0.5), layout="constrained")
-    titles = ["temperature: days", "steered members", "rain: days", "steered members"]
+    figure = plt.figure(figsize=(6.4, 1.55 * len(rows) + 0.9), layout="constrained")
+    panels = figure.subplots(len(rows), 4)
+    titles = ["temperature,\nits days", "temperature,\nsteered members", "rain,\nits days", "rain,\nsteered members"]
+    wet_levels = BoundaryNorm([0.5, 1, 2, 4, 6, 10, 15, 20, 30], 256, extend="max")
+    edges = grid.bounds_x(), grid.bounds_y()
     for number, (row, (anomalies, rain)) in enumerate(zip(panels, rows, strict=True)):
         for axes, field in zip(row[:2], anomalies, strict=True):
-            warm = axes.imshow(field, origin="lower", cmap="RdBu_r", vmin=-6, vmax=6)
+            warm = axes.pcolormesh(*edges, field, cmap="RdBu_r", vmin=-5, vmax=5)
         for axes, field in zip(row[2:], rain, strict=True):
-            wet = axes.imshow(field, origin="lower", cmap="YlGnBu", vmin=0, vmax=10)
+            wet = axes.pcolormesh(*edges, np.ma.masked_less(field, 0.5), cmap="YlGnBu", norm=wet_levels)
         row[0].set_ylabel(f"regime {number + 1}")
     for axes, title in zip(panels[0], titles, strict=True):
-        axes.set_title(title, fontsize=8)
+        axes.set_title(title, fontsize=9)
+    coast = [to_native(grid, *np.array(line.coords).T[::-1]) for line in coastline_around(*grid.latlon()).geoms]
     for axes in panels.flat:
-        axes.set_xticks([])
-        axes.set_yticks([])
-    figure.colorbar(warm, ax=panels[:, :2], label="anomaly [K]", shrink=0.6, location="bottom")
-    figure.colorbar(wet, ax=panels[:, 2:], label="rain [mm/day]", shrink=0.6, location="bottom")
+        for y, x in coast:
+            axes.plot(x, y, color="black", linewidth=0.6)
+        axes.set(xticks=[], yticks=[], xlim=edges[0][[0, -1]], ylim=edges[1][[0, -1]], aspect="equal")
+    bars = {"location": "bottom", "shrink": 0.8, "aspect": 30}
+    figure.colorbar(warm, ax=panels[:, :2], label="anomaly of the mean temperature [K]", extend="both", **bars)
+    figure.colorbar(
+        wet, ax=panels[:, 2:], label="mean rain [mm/day]", ticks=[0.5, 1, 2, 4, 10, 20], format="%g", **bars
+    )
     Path(picture).parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(picture, dpi=110)
 

@@ -181,7 +181,7 @@ def guidance_figure(lesson: Guidance) -> Figure:
         spread.plot(lesson.swept, lesson.spread, "o-", color=BLUE, markersize=3)
         spread.axhline(lesson.std, color=ORANGE, linestyle="--", linewidth=1.0, label="P(X | y)")
         headline(spread, "and narrows beyond what y tells")
-        spread.set(ylabel="standard deviation", ylim=(0, None))
+        spread.set(ylabel="standard deviation of $x_2$", ylim=(0, None))
         for axes in (mean, spread):
             axes.legend(loc="lower right")
             axes.axvline(1, color=ORANGE, linewidth=0.8, linestyle=":")
