@@ -1,34 +1,25 @@
 """A trained model as one directory that is enough by itself, and the model that comes out of it.
 
-    bundle/  bundle.json  recipe.json  weights.safetensors  channels.nc  static.nc  grid.nc  coarse_grid.nc
-             target_state.nc  predictor_state.nc
-
-`bundle.json` names what the model is (variables, units, limits, training) and holds the SHA-256 of every other file.
-Source data may be gone: predictors are all a bundle needs.
+`bundle_files` says what lies in it. Source data may be gone: predictors are all a bundle needs.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
-import logging
 import math
-import shutil
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 import xarray as xr
-from pydantic import BaseModel, ConfigDict
 from torch import Tensor
 
 import climdiff
-from climdiff import build, drawing
+from climdiff import build, bundle_files, drawing
+from climdiff.bundle_files import FORMAT, ONE_STEP, STATES, WEIGHTS, About
 from climdiff.data import inputs
-from climdiff.data.conservation import Weights
 from climdiff.data.encoder import Encoder
 from climdiff.data.observations import Observations
 from climdiff.data.pairs import Pairs
@@ -42,30 +33,6 @@ from climdiff.networks.precision import compute_dtype, device
 from climdiff.recipe.load import changed, parse
 from climdiff.recipe.schema import Recipe
 from climdiff.training.checkpoint import load_hashed, save_tensors, sha256
-
-logger = logging.getLogger(__name__)
-
-FORMAT = 1
-STATES = ("channels", "static", "grid", "target_state", "predictor_state", "coarse_grid")
-
-
-class About(BaseModel):
-    """What `bundle.json` holds; see `save`."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    format: int
-    climdiff: str
-    predictors: dict[str, dict[str, Any]]
-    targets: dict[str, dict[str, Any]]
-    ranges: dict[str, tuple[float, float]]
-    dtype: Literal["float32", "bfloat16"]
-    block_weights: dict[str, Weights] = {}
-    time_step: int | None = None
-    half_lives: dict[str, float] = {}
-    unexplained: dict[str, float] = {}
-    training: dict[str, Any]
-    sha256: dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -138,6 +105,9 @@ class Model:
                 no number.
         """
         steering, given = list(self.downscaler.steering), dict(self.given)
+        if self.recipe.sample.sampler == "one_step" and (observations, known, likelihood) != (None, None, None):
+            what = "one_step makes a member in one leap, which nothing can steer"
+            raise RecipeError(Problem(37, "sample.sampler", what, "draw with dpmpp_2m and 10 steps"))
         if observations is not None:
             where = _source(observations, "observations")
             found = Observations.from_dataset(observations, self.grid, self.targets, where)
@@ -232,38 +202,27 @@ def save(
         training: Facts to tell: steps, best step, score ...
     """
     assert train.fine is not None
-    path.parent.mkdir(parents=True, exist_ok=True)
-    for leftover in (*path.parent.glob(".bundle-*"), *path.parent.glob(".retired-*")):
-        shutil.rmtree(leftover)
-    building = Path(tempfile.mkdtemp(prefix=".bundle-", dir=path.parent))
-    save_tensors(building / "weights.safetensors", weights)
-    (building / "recipe.json").write_text(recipe.model_dump_json(indent=1))
-    states = {**encoder.to_state(), "coarse_grid": train.coarse_grid.to_dataset()}
-    for name in STATES:
-        states[name].to_netcdf(building / f"{name}.nc", engine="netcdf4")
-    about = About(
-        format=FORMAT,
-        climdiff=climdiff.__version__,
-        predictors={name: _plain(train.coarse[name].attrs) for name in encoder.predictors},
-        targets={name: _plain(train.fine[name].attrs) for name in encoder.targets},
-        ranges=dict(learned.ranges),
-        dtype="bfloat16" if dtype == torch.bfloat16 else "float32",
-        block_weights=dict(learned.block_weights),
-        time_step=learned.time_step,
-        half_lives=dict(learned.half_lives),
-        unexplained=dict(learned.unexplained),
-        training=dict(training),
-        sha256={file.name: sha256(file) for file in sorted(building.iterdir())},
-    )
-    (building / "bundle.json").write_text(about.model_dump_json(indent=1))
-    building.chmod(0o755)
-    if path.exists():
-        retired = Path(tempfile.mkdtemp(prefix=".retired-", dir=path.parent))
-        path.replace(retired / "bundle")
-        building.replace(path)
-        shutil.rmtree(retired)
-    else:
-        building.replace(path)
+    with bundle_files.put(path) as building:
+        save_tensors(building / WEIGHTS, weights)
+        (building / "recipe.json").write_text(recipe.model_dump_json(indent=1))
+        states = {**encoder.to_state(), "coarse_grid": train.coarse_grid.to_dataset()}
+        for name in STATES:
+            states[name].to_netcdf(building / f"{name}.nc", engine="netcdf4")
+        about = About(
+            format=FORMAT,
+            climdiff=climdiff.__version__,
+            predictors={name: _plain(train.coarse[name].attrs) for name in encoder.predictors},
+            targets={name: _plain(train.fine[name].attrs) for name in encoder.targets},
+            ranges=dict(learned.ranges),
+            dtype="bfloat16" if dtype == torch.bfloat16 else "float32",
+            block_weights=dict(learned.block_weights),
+            time_step=learned.time_step,
+            half_lives=dict(learned.half_lives),
+            unexplained=dict(learned.unexplained),
+            training=dict(training),
+            sha256={file.name: sha256(file) for file in sorted(building.iterdir())},
+        )
+        (building / "bundle.json").write_text(about.model_dump_json(indent=1))
 
 
 def load(path: str | Path, recipe: Recipe | None = None, overrides: Sequence[str] = ()) -> Model:
@@ -281,8 +240,8 @@ def load(path: str | Path, recipe: Recipe | None = None, overrides: Sequence[str
     """
     folder = Path(path)
     folder = folder / "bundle" if (folder / "bundle").is_dir() else folder
-    about = _read_about(folder)
-    _check_files(folder, about)
+    about = bundle_files.read_about(folder)
+    bundle_files.check_files(folder, about)
     own = parse((folder / "recipe.json").read_text(), str(folder / "recipe.json"))
     later = {name: getattr(recipe, name) for name in ("sample", "generate", "verify", "report")} if recipe else {}
     recipe = own.model_copy(update=later)
@@ -291,7 +250,8 @@ def load(path: str | Path, recipe: Recipe | None = None, overrides: Sequence[str
     states = {name: _read_state(folder / f"{name}.nc") for name in STATES}
     encoder = Encoder.from_state(states, *build.pipelines(recipe))
     denoiser = build.denoiser(recipe, encoder.n_condition, encoder.n_target)
-    weights = load_hashed(folder / "weights.safetensors", about.sha256["weights.safetensors"])
+    file = _weights(folder, about, recipe)
+    weights = load_hashed(folder / file, about.sha256[file])
     _check_weights(folder, weights, denoiser.state_dict())
     denoiser.load_state_dict(weights)
     limits = build.limits(about.ranges, about.targets, recipe.sample.largest)
@@ -303,7 +263,18 @@ def load(path: str | Path, recipe: Recipe | None = None, overrides: Sequence[str
     kept = drawing.conservation(recipe, encoder, grid, limits, about.targets, about.block_weights)
     parts = denoiser, encoder, grid, recipe.data.regrid, sampling, dtype, kept
     downscaler = DiffusionDownscaler(*parts, unexplained=drawing.unexplained(encoder, learned))
-    return Model(recipe, downscaler, about.predictors, about.targets, about.training, _identity(about), folder)
+    found = bundle_files.identity(about, file)
+    return Model(recipe, downscaler, about.predictors, about.targets, about.training, found, folder)
+
+
+def _weights(folder: Path, about: About, recipe: Recipe) -> str:
+    """Return the file of the weights that the recipe's sampler draws with."""
+    if recipe.sample.sampler != "one_step":
+        return WEIGHTS
+    if ONE_STEP not in about.sha256:
+        what = "the bundle has no network that draws a member in one step"
+        raise RecipeError(Problem(37, "sample.sampler", what, f"climdiff distill {folder.parent} makes it"))
+    return ONE_STEP
 
 
 def _source(given: xr.Dataset, otherwise: str) -> str:
@@ -319,48 +290,6 @@ def _further(given: Mapping[str, str], key: str, found: str) -> dict[str, str]:
 def _attribute(fact: Any) -> str | int | float:
     """Return a fact as netCDF can hold it: numbers and text as they are, anything else as JSON."""
     return fact if isinstance(fact, str | int | float) and not isinstance(fact, bool) else json.dumps(fact)
-
-
-def _read_about(folder: Path) -> About:
-    file = folder / "bundle.json"
-    fix = "give the folder of a trained run, such as runs/precip; `climdiff train` makes one"
-    if not file.is_file():
-        raise MismatchError(Problem(50, str(folder), "holds no bundle.json", fix))
-    try:
-        about = About.model_validate_json(file.read_text())
-    except (OSError, ValueError) as error:
-        what = f"cannot be read ({str(error).splitlines()[0]})"
-        raise MismatchError(Problem(50, str(file), what, "restore it from a copy, or train again")) from error
-    if about.format > FORMAT:
-        what = f"format {about.format} is newer than {FORMAT}, the newest this climdiff knows"
-        raise MismatchError(Problem(55, str(file), what, f"install climdiff {about.climdiff} or newer"))
-    absent = {f"{name}.nc" for name in STATES} | {"recipe.json", "weights.safetensors"}
-    absent -= set(about.sha256)
-    if absent:
-        what = f"names no hash of {', '.join(sorted(absent))}"
-        raise MismatchError(Problem(50, str(file), what, "restore it from a copy, or train again"))
-    return about
-
-
-def _identity(about: About) -> str:
-    """Return the hash of all that makes the values of a member; harmless keys of the recipe are no part of it."""
-    kept = about.model_dump(include={"predictors", "targets", "ranges", "dtype", "block_weights", "sha256"})
-    kept["sha256"].pop("recipe.json")
-    return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()
-
-
-def _check_files(folder: Path, about: About) -> None:
-    problems = []
-    for name, expected in about.sha256.items():
-        file = folder / name
-        fix = "restore the bundle from a copy, or train again"
-        if not file.is_file():
-            problems.append(Problem(50, str(file), "the file is absent", fix))
-        elif sha256(file) != expected:
-            what = f"SHA-256 is {sha256(file)[:16]}..., expected {expected[:16]}... as saved"
-            problems.append(Problem(49, str(file), what, fix))
-    if problems:
-        raise MismatchError(*problems)
 
 
 def _check_weights(folder: Path, found: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> None:

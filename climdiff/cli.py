@@ -83,6 +83,29 @@ def train(
 
 
 @app.command()
+def distill(
+    run: Annotated[Path, typer.Argument(help="A trained run, such as runs/precip.", metavar="RUN")],
+    steps: Annotated[
+        int | None, typer.Option(min=1, max=100_000_000, help="Optimizer steps; a third of the training's by default.")
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint.")] = False,
+) -> None:
+    """Teach a network to draw a member in one evaluation, and add it to the run: sample.sampler=one_step."""
+    from climdiff.progress import Bars
+    from climdiff.workflow.distillation import distill as teach
+
+    should_stop = _asked_to_stop()
+    with Bars() as bars:
+        found = teach(run, steps=steps, resume=resume, say=bars.say, on_step=bars.training, should_stop=should_stop)
+    for each in found:
+        print(
+            f"{each.variable}: fair CRPS {each.crps[1]:.4g} in one step, {each.crps[0]:.4g} by the recipe's sampler "
+            f"({each.loss:+.1%}); spread over skill {each.spread_skill[1]:.2f}, {each.spread_skill[0]:.2f}"
+        )
+    print(f"{run} has it: climdiff generate {run} sample.sampler=one_step --out ens.zarr")
+
+
+@app.command()
 def generate(
     run: Annotated[Path, typer.Argument(help="A trained run, such as runs/precip.", metavar="RUN")],
     overrides: Annotated[

@@ -13,7 +13,7 @@ from torch import Tensor
 from climdiff.build import Limits
 from climdiff.data.conservation import Conservation, Weights
 from climdiff.data.encoder import Encoder
-from climdiff.diffusion import levels
+from climdiff.diffusion import distillation, levels
 from climdiff.diffusion.process import Chain
 from climdiff.downscalers.diffusion import Sampling
 from climdiff.errors import DataError, Problem, RecipeError
@@ -79,6 +79,8 @@ def sampler(sample: Sample) -> Sampler:
             return dpm_solver.dpmpp_sde_2m
         case "angular":
             return angular
+        case "one_step":
+            return ancestral.ddim  # which takes its only estimate for the member
 
 
 def noise_levels(sample: Sample, chain: Chain) -> Tensor:
@@ -111,6 +113,8 @@ def _shown(sigmas: Tensor) -> str:
 
 
 def _spaced(sample: Sample, chain: Chain) -> Tensor:
+    if sample.sampler == "one_step":
+        return torch.tensor([distillation.level(chain), 0.0], dtype=torch.float64)
     steps = n_levels(sample.sampler, sample.steps)
     match sample.levels or {"ddpm": "trailing", "angular": "angle"}.get(sample.sampler, "karras"):
         case "karras":

@@ -9,10 +9,14 @@ from climdiff.recipe.findings import Finding
 
 TWICE = ("heun", "dpmpp_2s")
 """Samplers that evaluate the network twice a step, once in the last."""
+ONE_STEP = "one_step"
+"""The sampler of a distilled network: one evaluation, from the level it was taught at."""
 
 
 def n_levels(sampler: str, steps: int) -> int:
     """Return how many noise levels a sampler visits with at most `steps` evaluations of the network."""
+    if sampler == ONE_STEP:
+        return 1
     return (steps + 1) // 2 if sampler in TWICE else steps
 
 
@@ -60,7 +64,7 @@ def crossed(
 
 def has_ends(sampler: str, levels: str | Sequence[float] | None) -> bool:
     """Return whether `sigma_min` and `sigma_max` are the ends of the levels that are visited."""
-    return levels in ("karras", "angle") or (levels is None and sampler != "ddpm")
+    return levels in ("karras", "angle") or (levels is None and sampler not in ("ddpm", ONE_STEP))
 
 
 def idle_ends(sampler: str, levels: str | Sequence[float] | None, given: Collection[str]) -> list[Finding]:
@@ -69,11 +73,27 @@ def idle_ends(sampler: str, levels: str | Sequence[float] | None, given: Collect
         return []
     kind = "trailing" if levels is None else levels if isinstance(levels, str) else "given one by one"
     fix = "remove it, or set sample.levels to karras or angle"
+    if sampler == ONE_STEP:
+        kind, fix = "of one_step", "remove it"
     return [
         Finding(f"{key} means nothing to levels {kind}", fix, (key,))
         for key in ("sigma_min", "sigma_max")
         if key in given
     ]
+
+
+def more_than_one_step(sampler: str, levels: str | Sequence[float] | None, guidance: float) -> list[Finding]:
+    """Find what a network that makes a member in one step was not taught."""
+    if sampler != ONE_STEP:
+        return []
+    findings = []
+    if levels is not None:
+        what = "one_step starts from the noise level it was taught at"
+        findings.append(Finding(what, "remove levels, or choose another sampler", ("levels",)))
+    if guidance != 1.0:
+        what = f"one_step was taught the conditional model only, not guidance {guidance:g}"
+        findings.append(Finding(what, "set guidance to 1, or choose another sampler", ("guidance",)))
+    return findings
 
 
 def unfit(sampler: str, levels: str | Sequence[float] | None, steps: int) -> list[Finding]:

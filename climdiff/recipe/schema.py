@@ -84,7 +84,7 @@ Selection = Annotated[
 ]
 Variables = Annotated[tuple[Variable, ...], Field(min_length=1, max_length=256), AfterValidator(_unique)]
 StepsByVariable = Annotated[Mapping[Variable, tuple[Step, ...]], Field(max_length=256)]
-Sampler = Literal["ddpm", "ddim", "euler", "heun", "dpmpp_2m", "dpmpp_2s", "dpmpp_sde_2m", "angular"]
+Sampler = Literal["ddpm", "ddim", "euler", "heun", "dpmpp_2m", "dpmpp_2s", "dpmpp_sde_2m", "angular", "one_step"]
 Levels = Annotated[tuple[Annotated[float, Field(gt=0.0, le=100_000.0)], ...], Field(min_length=1, max_length=10_000)]
 Baseline = Literal["bilinear", "climatology", "analogs", "oracle"]
 FilePath = Annotated[str, Field(min_length=1, max_length=1000)]
@@ -283,6 +283,7 @@ class Sample(Section):
         )
         findings += sampling.idle_ends(self.sampler, self.levels, self._given())
         findings += sampling.unfit(self.sampler, self.levels, self.steps)
+        findings += sampling.more_than_one_step(self.sampler, self.levels, self.guidance)
         if findings:
             raise refuse(*findings)
         return self

@@ -48,6 +48,7 @@ class Row:
         ratio_low: Least ratio of power at longer wavelengths.
         ratio_high: Largest one.
         seconds: Wall time for one member of one date.
+        bundle_hash: Of the model that drew it, as `bundle.Model.hash`.
     """
 
     settings: Mapping[str, str]
@@ -59,6 +60,7 @@ class Row:
     ratio_low: float
     ratio_high: float
     seconds: float
+    bundle_hash: str = ""
 
 
 _ROWS = TypeAdapter(list[Row])
@@ -112,23 +114,26 @@ def sweep(
     for number, way in enumerate(ways):
         progress(number, len(ways))
         settings = _settings(way)
-        if settings not in [dict(row.settings) for row in rows]:
-            changed_model = bundle.load(run, changed(model.recipe, way, ("sample",)))
-            if changed_model.hash != model.hash:
+        drawing = bundle.load(run, changed(model.recipe, way, ("sample",)))
+        if (settings, drawing.hash) not in [(dict(row.settings), row.bundle_hash) for row in rows]:
+            if drawing.hash != model.hash and drawing.recipe.sample.sampler != "one_step":
                 what = f"the bundle is another one than when this sweep began ({model.hash[:16]}...)"
                 raise MismatchError(Problem(44, str(run), what, "sweep again, with another file given by --out"))
-            rows = _add(out, about, _rows(changed_model, pairs, members, settings))
+            rows = _add(out, about, _rows(drawing, pairs, members, settings))
     progress(len(ways), len(ways))
     return rows
 
 
 def _add(out: Path, about: Mapping[str, Any], new: Sequence[Row]) -> list[Row]:
-    """Add rows to those in `out` by now, which may come from another sweep beside this one; return all."""
+    """Add rows to those in `out` by now, which may come from another sweep beside this one; return all.
+
+    Rows of the same settings, by a one-step network of before, go.
+    """
     folder = os.open(out.parent, os.O_RDONLY)
     try:
         fcntl.flock(folder, fcntl.LOCK_EX)
-        rows = _read(out, about)
-        rows += [row for row in new if (row.settings, row.variable) not in [(r.settings, r.variable) for r in rows]]
+        fresh = [(row.settings, row.variable) for row in new]
+        rows = [row for row in _read(out, about) if (row.settings, row.variable) not in fresh] + list(new)
         put_file(out, json.dumps({**about, "rows": [asdict(row) for row in rows]}, indent=1).encode(), out.parent)
     finally:
         os.close(folder)
@@ -219,7 +224,7 @@ def _rows(model: bundle.Model, pairs: Pairs, members: int, settings: Mapping[str
     scores = scorecard(drawn, pairs.truth(slice(None)), area=pairs.fine_grid.cell_area())
     evaluations = calls[0] // n_batches
     return [
-        Row(settings, name, evaluations, seconds=seconds / n_fields, **_numbers(found))
+        Row(settings, name, evaluations, seconds=seconds / n_fields, bundle_hash=model.hash, **_numbers(found))
         for name, found in scores.variables.items()
     ]
 

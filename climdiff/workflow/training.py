@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import fcntl
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from torch import nn
 
 from climdiff import build, bundle, drawing
 from climdiff.data.batches import Batches
@@ -25,7 +23,7 @@ from climdiff.diffusion.denoiser import Denoiser
 from climdiff.diffusion.objective import Objective
 from climdiff.downscalers.diffusion import DiffusionDownscaler, Sampling
 from climdiff.drawing import Learned
-from climdiff.errors import DataError, MismatchError, Problem
+from climdiff.errors import DataError, MismatchError, Problem, RecipeError
 from climdiff.networks.precision import compute_dtype, device
 from climdiff.recipe.fingerprint import difference, fingerprint
 from climdiff.recipe.load import parse
@@ -34,8 +32,8 @@ from climdiff.samplers.dpm_solver import dpmpp_2m
 from climdiff.training import checkpoint
 from climdiff.training.loop import Progress, Run
 from climdiff.training.loop import train as train_run
-from climdiff.verification.probabilistic import crps_fair
 from climdiff.workflow import residuals
+from climdiff.workflow.validation import Validation
 
 logger = logging.getLogger(__name__)
 
@@ -91,7 +89,9 @@ def train(
     dtype = compute_dtype(recipe.train.precision, device())
     objective = Objective(denoiser, recipe.diffusion.weighting, recipe.train.condition_dropout, dtype)
     run = Run(objective, build.settings(recipe), {"recipe": fingerprint(recipe, *SECTIONS)})
-    validate = _Validation(recipe, splits["validation"], encoder, ranges, dtype)
+    validate = Validation(
+        recipe, splits["validation"], encoder, dtype, _validating(recipe, splits["validation"], ranges)
+    )
     batches = Batches(
         pairs,
         encoder,
@@ -130,6 +130,10 @@ def train(
 
 def _refuse_undrawable(recipe: Recipe, pairs: Pairs, encoder: Encoder, learned: Learned) -> None:
     """Refuse, before the first step, what the bundle could not be sampled with."""
+    if recipe.sample.sampler == "one_step":
+        what = "one_step is taught by a trained model"
+        fix = "train with another sampler, run `climdiff distill RUN`, then draw with sample.sampler=one_step"
+        raise RecipeError(Problem(37, "sample.sampler", what, fix))
     drawing.noise_levels(recipe.sample, build.chain(recipe))
     _conservation(recipe, pairs, encoder, learned)
     if recipe.sample.noise_half_life == FITTED:
@@ -168,55 +172,10 @@ def _block_weights(recipe: Recipe, pairs: Pairs) -> dict[str, Weights]:
         return {}
 
 
-class _Validation:
-    """Scores a network by a small ensemble on fixed validation times: fair CRPS relative to the interpolated field.
-
-    Members are drawn in one and the same way, whatever the recipe's `sample` says: that may change after training.
-    """
-
-    def __init__(
-        self, recipe: Recipe, pairs: Pairs, encoder: Encoder, ranges: build.Limits, dtype: torch.dtype
-    ) -> None:
-        n_times = min(recipe.train.validation_times, pairs.n_times)
-        index = np.unique(np.linspace(0, pairs.n_times - 1, n_times).round().astype(int))
-        self.recipe, self.encoder, self.dtype = recipe, encoder, dtype
-        self.coarse_grid, self.method = pairs.coarse_grid, pairs.method
-        attributes = _attributes(pairs, encoder.targets)
-        sigmas = levels.karras(build.chain(recipe), N_LEVELS)
-        self.sampling = Sampling(dpmpp_2m, sigmas, limits=build.limits(ranges, attributes, LARGEST))
-        self.coarse, self.guess, self.truth = pairs.select(index).coarse, pairs.guess(index), pairs.truth(index)
-        self.condition = encoder.condition(self.guess)
-        self.references = {name: self._reference(name) for name in encoder.targets}
-
-    def _reference(self, name: str) -> float:
-        """Return the mean absolute error of the interpolated field, or of the mean truth where there is none."""
-        truth = self.truth[name].values
-        guess = self.guess[name].values if name in self.guess else np.nanmean(truth, axis=0)
-        error = float(np.nanmean(np.abs(guess - truth)))
-        if not error > 0:
-            what = f"variable '{name}' of the validation times is the same everywhere: nothing to score"
-            raise DataError(Problem(34, "data.split.validation", what, "choose a longer validation period"))
-        return error
-
-    def __call__(self, network: nn.Module) -> Mapping[str, float]:
-        """Return `crps_fair_<target>` and their mean ratio to the reference, `score`."""
-        assert isinstance(network, Denoiser)
-        downscaler = DiffusionDownscaler(
-            network, self.encoder, self.coarse_grid, self.method, self.sampling, self.dtype
-        )
-        members = range(self.recipe.train.validation_members)
-        fields = downscaler.sample(self.condition, self.guess, self.coarse, members, self.recipe.seed)
-        drawn = self.encoder.to_dataset(fields, self.guess)
-        numbers, ratios = {}, []
-        for name in self.encoder.targets:
-            truth = self.truth[name].values
-            numbers[f"crps_fair_{name}"] = float(np.nanmean(crps_fair(drawn[name].values, truth)))
-            ratios.append(numbers[f"crps_fair_{name}"] / self.references[name])
-        score = float(np.mean(ratios))
-        if not np.isfinite(score):
-            what = f"the validation ensemble scores {numbers}"
-            raise DataError(Problem(61, "validation", what, "lower train.learning_rate, or check data.on_missing"))
-        return {**numbers, "score": score}
+def _validating(recipe: Recipe, pairs: Pairs, ranges: build.Limits) -> Sampling:
+    """Return how validation members are drawn: one way, whatever `sample` says, which may change after training."""
+    limits = build.limits(ranges, _attributes(pairs, recipe.data.targets), LARGEST)
+    return Sampling(dpmpp_2m, levels.karras(build.chain(recipe), N_LEVELS), limits=limits)
 
 
 def _machine() -> str:

@@ -13,7 +13,9 @@ from climdiff.recipe.sampling import n_levels
 Spoil = Callable[..., list[Problem]]
 
 
-@pytest.mark.parametrize(("sampler", "levels"), [("heun", 4), ("dpmpp_2s", 4), ("dpmpp_2m", 7), ("ddpm", 7)])
+@pytest.mark.parametrize(
+    ("sampler", "levels"), [("heun", 4), ("dpmpp_2s", 4), ("dpmpp_2m", 7), ("ddpm", 7), ("one_step", 1)]
+)
 def test_two_evaluations_a_step_and_one_in_the_last(sampler: str, levels: int) -> None:
     assert n_levels(sampler, 7) == levels
 
@@ -21,6 +23,9 @@ def test_two_evaluations_a_step_and_one_in_the_last(sampler: str, levels: int) -
 @pytest.mark.parametrize(
     ("sample", "message"),
     [
+        ("{sampler: one_step, guidance: 2}", "one_step was taught the conditional model only, not guidance 2"),
+        ("{sampler: one_step, levels: karras}", "one_step starts from the noise level it was taught at"),
+        ("{sampler: one_step, sigma_max: 20}", "sigma_max means nothing to levels of one_step"),
         ("{sampler: heun, eta: 0.5}", "eta 0.5 means nothing to sampler heun"),
         ("{sampler: ddim, churn: 2}", "churn 2 means nothing to sampler ddim"),
         ("{variance: beta}", "variance beta means nothing to sampler dpmpp_2m"),

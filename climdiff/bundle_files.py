@@ -1,0 +1,127 @@
+"""The files of a bundle: what names them, how they are checked, and how the folder is put in place whole.
+
+    bundle.json  recipe.json  weights.safetensors  channels.nc  static.nc  grid.nc  coarse_grid.nc  target_state.nc
+    predictor_state.nc  [one_step.safetensors]
+
+`bundle.json` names what the model is (variables, units, limits, training) and holds the SHA-256 of every other file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+from torch import Tensor
+
+from climdiff.data.conservation import Weights
+from climdiff.errors import MismatchError, Problem
+from climdiff.training.checkpoint import save_tensors, sha256
+
+FORMAT = 1
+STATES = ("channels", "static", "grid", "target_state", "predictor_state", "coarse_grid")
+WEIGHTS, ONE_STEP = "weights.safetensors", "one_step.safetensors"
+"""Weights of the denoiser, and of the network that draws a member in one evaluation, where there is one."""
+
+
+class About(BaseModel):
+    """What `bundle.json` holds; see `bundle.save`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    format: int
+    climdiff: str
+    predictors: dict[str, dict[str, Any]]
+    targets: dict[str, dict[str, Any]]
+    ranges: dict[str, tuple[float, float]]
+    dtype: Literal["float32", "bfloat16"]
+    block_weights: dict[str, Weights] = {}
+    time_step: int | None = None
+    half_lives: dict[str, float] = {}
+    unexplained: dict[str, float] = {}
+    training: dict[str, Any]
+    sha256: dict[str, str]
+
+
+@contextmanager
+def put(path: Path) -> Iterator[Path]:
+    """Give a folder to build a bundle in; it becomes `path` in one step, and a bundle that was there is replaced."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    for leftover in (*path.parent.glob(".bundle-*"), *path.parent.glob(".retired-*")):
+        shutil.rmtree(leftover)
+    building = Path(tempfile.mkdtemp(prefix=".bundle-", dir=path.parent))
+    yield building
+    building.chmod(0o755)
+    if path.exists():
+        retired = Path(tempfile.mkdtemp(prefix=".retired-", dir=path.parent))
+        path.replace(retired / "bundle")
+        building.replace(path)
+        shutil.rmtree(retired)
+    else:
+        building.replace(path)
+
+
+def add_one_step(path: Path, weights: Mapping[str, Tensor]) -> None:
+    """Add the network that draws a member in one evaluation to the bundle at `path`."""
+    about = read_about(path)
+    with put(path) as building:
+        shutil.copytree(path, building, dirs_exist_ok=True)
+        save_tensors(building / ONE_STEP, weights)
+        hashes = {**about.sha256, ONE_STEP: sha256(building / ONE_STEP)}
+        changed = about.model_copy(update={"sha256": hashes})
+        (building / "bundle.json").write_text(changed.model_dump_json(indent=1))
+
+
+def read_about(folder: Path) -> About:
+    """Return what `bundle.json` in `folder` says.
+
+    Raises:
+        MismatchError: CD-050 no bundle there, or one that names too little; CD-055 a newer format.
+    """
+    file = folder / "bundle.json"
+    fix = "give the folder of a trained run, such as runs/precip; `climdiff train` makes one"
+    if not file.is_file():
+        raise MismatchError(Problem(50, str(folder), "holds no bundle.json", fix))
+    try:
+        about = About.model_validate_json(file.read_text())
+    except (OSError, ValueError) as error:
+        what = f"cannot be read ({str(error).splitlines()[0]})"
+        raise MismatchError(Problem(50, str(file), what, "restore it from a copy, or train again")) from error
+    if about.format > FORMAT:
+        what = f"format {about.format} is newer than {FORMAT}, the newest this climdiff knows"
+        raise MismatchError(Problem(55, str(file), what, f"install climdiff {about.climdiff} or newer"))
+    absent = {f"{name}.nc" for name in STATES} | {"recipe.json", "weights.safetensors"}
+    absent -= set(about.sha256)
+    if absent:
+        what = f"names no hash of {', '.join(sorted(absent))}"
+        raise MismatchError(Problem(50, str(file), what, "restore it from a copy, or train again"))
+    return about
+
+
+def identity(about: About, weights: str = WEIGHTS) -> str:
+    """Return the hash of all that makes the values of a member drawn with `weights`, without the recipe."""
+    kept = about.model_dump(include={"predictors", "targets", "ranges", "dtype", "block_weights", "sha256"})
+    for other in {"recipe.json", WEIGHTS, ONE_STEP} - {weights}:
+        kept["sha256"].pop(other, None)
+    return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()
+
+
+def check_files(folder: Path, about: About) -> None:
+    """Refuse files that are absent (CD-050) or not those that were saved (CD-049)."""
+    problems = []
+    for name, expected in about.sha256.items():
+        file = folder / name
+        fix = "restore the bundle from a copy, or train again"
+        if not file.is_file():
+            problems.append(Problem(50, str(file), "the file is absent", fix))
+        elif sha256(file) != expected:
+            what = f"SHA-256 is {sha256(file)[:16]}..., expected {expected[:16]}... as saved"
+            problems.append(Problem(49, str(file), what, fix))
+    if problems:
+        raise MismatchError(*problems)

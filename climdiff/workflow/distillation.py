@@ -1,0 +1,196 @@
+"""A trained run in; beside its denoiser, a network that draws a member in one evaluation, if it is good enough."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from climdiff import build, bundle, bundle_files
+from climdiff.bundle import Model
+from climdiff.data.batches import Batches
+from climdiff.data.pairs import Pairs
+from climdiff.diffusion.denoiser import Denoiser
+from climdiff.diffusion.distillation import OneStep, level
+from climdiff.downscalers.diffusion import Sampling
+from climdiff.errors import MismatchError, Problem, RecipeError
+from climdiff.recipe.schema import Recipe
+from climdiff.samplers.ancestral import ddim
+from climdiff.training import checkpoint
+from climdiff.training.loop import Progress, Run, Settings
+from climdiff.training.loop import train as train_run
+from climdiff.verification.scorecard import scorecard
+from climdiff.workflow.validation import Validation
+
+FOLDER = "one_step"
+"""Below a run: checkpoints and log of the distillation."""
+LARGEST_LOSS = 0.03
+"""By which the fair CRPS may be worse than that of the recipe's own sampler."""
+SPREAD_SKILL = (0.9, 1.1)
+N_TIMES, N_MEMBERS = 64, 8
+"""Of the comparison, on the validation split."""
+SLOWER = 0.25
+"""Learning rate over that of the training: the network is not new."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One target, drawn by the recipe's sampler and in one step, on the same validation times.
+
+    Attributes:
+        variable: The target.
+        crps: Fair CRPS of the recipe's sampler and of one step, in units of the variable.
+        spread_skill: Spread over skill of both.
+    """
+
+    variable: str
+    crps: tuple[float, float]
+    spread_skill: tuple[float, float]
+
+    @property
+    def loss(self) -> float:
+        """Return by which share the fair CRPS of one step is worse; negative where it is better."""
+        return self.crps[1] / self.crps[0] - 1
+
+    @property
+    def is_good(self) -> bool:
+        """Return whether one step may stand for the recipe's sampler."""
+        before, after = self.spread_skill
+        is_calibrated = SPREAD_SKILL[0] <= after <= SPREAD_SKILL[1] or abs(after - 1) <= abs(before - 1)
+        return self.loss <= LARGEST_LOSS and is_calibrated
+
+
+def distill(
+    run: Path,
+    *,
+    steps: int | None = None,
+    resume: bool = False,
+    say: Callable[[str], None] = lambda line: None,
+    on_step: Callable[[Progress, int], None] = lambda progress, steps: None,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> list[Comparison]:
+    """Train a one-step network from the denoiser of a run, and add it to the bundle; return how it compares.
+
+    Args:
+        run: A trained run; its training and validation data are opened.
+        steps: Optimizer steps; a third of those of the training by default.
+        resume: Go on from the last checkpoint in `run/one_step`.
+        say: Takes lines for the user.
+        on_step: Called after every optimizer step, with the number of all.
+        should_stop: Asked after every step; when true, a checkpoint is saved and training stops (CD-060).
+
+    Raises:
+        RecipeError: CD-037, the network came out worse than it may; the bundle is as it was.
+        MismatchError: CD-044 to 046, checkpoints that are there or not.
+        DataError: whatever is wrong with the data.
+    """
+    model = bundle.load(run)
+    recipe, downscaler = model.recipe, model.downscaler
+    steps = max(recipe.train.steps // 3, 1) if steps is None else steps
+    splits = build.open_splits(recipe, ("train", "validation"))
+    say(f"data: {splits['train'].n_times} training times, {splits['validation'].n_times} for validation")
+    objective = OneStep(_trainable(downscaler.denoiser), downscaler.dtype)
+    training = Run(objective, _settings(recipe, steps), {"bundle": model.hash, "steps": steps})
+    folder = model.path.parent / FOLDER
+    _restore(training, folder, resume, say)
+    train = recipe.train
+    batches = Batches(
+        splits["train"],
+        downscaler.encoder,
+        train.batch_size,
+        recipe.seed,
+        flips=train.flips,
+        transposes=train.transposes,
+        buffer_times=train.buffer_times,
+        workers=train.workers,
+    )
+    sampling = _one_step(model)
+    validate = Validation(recipe, splits["validation"], downscaler.encoder, downscaler.dtype, sampling)
+    train_run(training, batches, folder, validate, lambda progress: on_step(progress, steps), should_stop)
+    chosen = checkpoint.best(checkpoint.complete(folder / "checkpoints"))
+    assert chosen is not None
+    weights = checkpoint.load(chosen, "average")
+    say("comparing it with the sampler of the recipe on validation times")
+    found = _compare(model, weights, sampling, splits["validation"])
+    _refuse_worse(found, folder)
+    bundle_files.add_one_step(model.path, weights)
+    return found
+
+
+def _trainable(denoiser: Denoiser) -> Denoiser:
+    return copy.deepcopy(denoiser).train().requires_grad_(True)
+
+
+def _settings(recipe: Recipe, steps: int) -> Settings:
+    """Return the settings of the training, shortened."""
+    own = build.settings(recipe)
+    often = max(steps // 4, 1)
+    return replace(
+        own,
+        steps=steps,
+        learning_rate=SLOWER * own.learning_rate,
+        warmup_steps=min(own.warmup_steps, max(steps // 20, 1)),
+        ema_half_life=min(own.ema_half_life, max(steps // 10, 1)),
+        validate_every=often,
+        checkpoint_every=min(own.checkpoint_every, often),
+    )
+
+
+def _one_step(model: Model) -> Sampling:
+    """Return the model's way of drawing members, in one evaluation."""
+    sigmas = torch.tensor([level(model.downscaler.denoiser.chain), 0.0], dtype=torch.float64)
+    return replace(model.downscaler.sampling, sampler=ddim, sigmas=sigmas, guidance=1.0, guidance_interval=None)
+
+
+def _restore(training: Run, folder: Path, resume: bool, say: Callable[[str], None]) -> None:
+    checkpoint.sweep(folder / "checkpoints")
+    found = checkpoint.complete(folder / "checkpoints")
+    if resume and not found:
+        what = "holds no checkpoint to resume from"
+        raise MismatchError(Problem(46, str(folder), what, "distill without --resume"))
+    if found and not resume:
+        what = f"holds a distillation that reached step {found[-1].step}"
+        raise MismatchError(Problem(44, str(folder), what, "add --resume to go on, or remove the folder"))
+    if found:
+        training.restore(found[-1])
+        say(f"resuming at step {training.step} of {training.settings.steps}")
+
+
+def _compare(model: Model, weights: Mapping[str, Tensor], sampling: Sampling, pairs: Pairs) -> list[Comparison]:
+    index = np.unique(np.linspace(0, pairs.n_times - 1, N_TIMES).round().astype(int))
+    chosen = pairs.select(index)
+    student = _trainable(model.downscaler.denoiser)
+    student.load_state_dict(weights)
+    truth, scores = chosen.truth(slice(None)), []
+    for downscaler in (model.downscaler, model.downscaler.changed(denoiser=student, sampling=sampling)):
+        drawn = downscaler.downscale(chosen.coarse, range(N_MEMBERS), model.recipe.seed)
+        scores.append(scorecard(drawn, truth, area=chosen.fine_grid.cell_area()).variables)
+    return [
+        Comparison(
+            name,
+            (scores[0][name].scalars["crps_fair"], scores[1][name].scalars["crps_fair"]),
+            (scores[0][name].scalars["spread_skill"], scores[1][name].scalars["spread_skill"]),
+        )
+        for name in scores[0]
+    ]
+
+
+def _refuse_worse(found: list[Comparison], folder: Path) -> None:
+    problems = [
+        Problem(
+            37,
+            str(folder),
+            f"one step of '{each.variable}' has fair CRPS {each.crps[1]:.4g} and spread over skill "
+            f"{each.spread_skill[1]:.2f}, the recipe's sampler {each.crps[0]:.4g} and {each.spread_skill[0]:.2f}",
+            f"keep the recipe's sampler, or remove {folder} and distill with other --steps; the bundle is as it was",
+        )
+        for each in found
+        if not each.is_good
+    ]
+    if problems:
+        raise RecipeError(*problems)

@@ -1,0 +1,61 @@
+"""How good a network is while it is trained: the score of a small ensemble on validation times."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+from torch import nn
+
+from climdiff.data.encoder import Encoder
+from climdiff.data.pairs import Pairs
+from climdiff.diffusion.denoiser import Denoiser
+from climdiff.downscalers.diffusion import DiffusionDownscaler, Sampling
+from climdiff.errors import DataError, Problem
+from climdiff.recipe.schema import Recipe
+from climdiff.verification.probabilistic import crps_fair
+
+
+class Validation:
+    """Scores a network by a small ensemble on fixed validation times: fair CRPS relative to the interpolated field."""
+
+    def __init__(self, recipe: Recipe, pairs: Pairs, encoder: Encoder, dtype: torch.dtype, sampling: Sampling) -> None:
+        n_times = min(recipe.train.validation_times, pairs.n_times)
+        index = np.unique(np.linspace(0, pairs.n_times - 1, n_times).round().astype(int))
+        self.recipe, self.encoder, self.dtype = recipe, encoder, dtype
+        self.coarse_grid, self.method = pairs.coarse_grid, pairs.method
+        self.sampling = sampling
+        self.coarse, self.guess, self.truth = pairs.select(index).coarse, pairs.guess(index), pairs.truth(index)
+        self.condition = encoder.condition(self.guess)
+        self.references = {name: self._reference(name) for name in encoder.targets}
+
+    def _reference(self, name: str) -> float:
+        """Return the mean absolute error of the interpolated field, or of the mean truth where there is none."""
+        truth = self.truth[name].values
+        guess = self.guess[name].values if name in self.guess else np.nanmean(truth, axis=0)
+        error = float(np.nanmean(np.abs(guess - truth)))
+        if not error > 0:
+            what = f"variable '{name}' of the validation times is the same everywhere: nothing to score"
+            raise DataError(Problem(34, "data.split.validation", what, "choose a longer validation period"))
+        return error
+
+    def __call__(self, network: nn.Module) -> Mapping[str, float]:
+        """Return `crps_fair_<target>` and their mean ratio to the reference, `score`."""
+        assert isinstance(network, Denoiser)
+        downscaler = DiffusionDownscaler(
+            network, self.encoder, self.coarse_grid, self.method, self.sampling, self.dtype
+        )
+        members = range(self.recipe.train.validation_members)
+        fields = downscaler.sample(self.condition, self.guess, self.coarse, members, self.recipe.seed)
+        drawn = self.encoder.to_dataset(fields, self.guess)
+        numbers, ratios = {}, []
+        for name in self.encoder.targets:
+            truth = self.truth[name].values
+            numbers[f"crps_fair_{name}"] = float(np.nanmean(crps_fair(drawn[name].values, truth)))
+            ratios.append(numbers[f"crps_fair_{name}"] / self.references[name])
+        score = float(np.mean(ratios))
+        if not np.isfinite(score):
+            what = f"the validation ensemble scores {numbers}"
+            raise DataError(Problem(61, "validation", what, "lower train.learning_rate, or check data.on_missing"))
+        return {**numbers, "score": score}

@@ -1,0 +1,57 @@
+"""The files of a bundle: whole or not there, each with its hash."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import pytest
+import torch
+
+from climdiff import bundle_files
+from climdiff.errors import MismatchError
+
+
+@pytest.fixture
+def path(trained, tmp_path):
+    return shutil.copytree(trained / "bundle", tmp_path / "run" / "bundle")
+
+
+def test_what_fails_while_it_is_built_leaves_the_old_bundle(path):
+    before = {file.name: file.read_bytes() for file in path.iterdir()}
+    with pytest.raises(RuntimeError), bundle_files.put(path) as building:
+        (building / "half").write_text("half")
+        raise RuntimeError
+    assert {file.name: file.read_bytes() for file in path.iterdir()} == before
+    with bundle_files.put(path) as building:
+        (building / "new").write_text("new")
+    assert [file.name for file in path.iterdir()] == ["new"]
+    assert [entry.name for entry in path.parent.iterdir()] == ["bundle"]
+
+
+def test_a_one_step_network_is_one_more_file_with_its_hash(path):
+    before = bundle_files.read_about(path)
+    bundle_files.add_one_step(path, {"weight": torch.ones(3)})
+    after = bundle_files.read_about(path)
+    bundle_files.check_files(path, after)
+    assert set(after.sha256) - set(before.sha256) == {bundle_files.ONE_STEP}
+    assert bundle_files.identity(after) == bundle_files.identity(before)
+    first = bundle_files.identity(after, bundle_files.ONE_STEP)
+    bundle_files.add_one_step(path, {"weight": torch.zeros(3)})
+    second = bundle_files.identity(bundle_files.read_about(path), bundle_files.ONE_STEP)
+    assert len({first, second, bundle_files.identity(before)}) == 3
+
+
+def test_fault_049_a_changed_file_is_noticed(path):
+    bundle_files.add_one_step(path, {"weight": torch.ones(3)})
+    (path / bundle_files.ONE_STEP).write_bytes(b"other")
+    with pytest.raises(MismatchError, match=r"CD-049 .*one_step\.safetensors"):
+        bundle_files.check_files(path, bundle_files.read_about(path))
+
+
+def test_fault_050_an_index_without_the_weights_is_refused(path):
+    about = json.loads((path / "bundle.json").read_text())
+    del about["sha256"]["weights.safetensors"]
+    (path / "bundle.json").write_text(json.dumps(about))
+    with pytest.raises(MismatchError, match=r"CD-050 .*names no hash of weights\.safetensors"):
+        bundle_files.read_about(path)

@@ -1,0 +1,120 @@
+"""A one-step network beside the denoiser: added only when it is good, and then as easy to use as any sampler."""
+
+from __future__ import annotations
+
+import shutil
+
+import numpy as np
+import pytest
+import torch
+
+from climdiff import build, bundle
+from climdiff.errors import MismatchError, RecipeError, RetryError
+from climdiff.workflow import distillation
+from climdiff.workflow.distillation import Comparison, distill
+from climdiff.workflow.sweep import sweep
+
+ONE_STEP = ["sample.sampler=one_step"]
+
+
+@pytest.fixture
+def run(trained, tmp_path):
+    """Return a copy of a trained run."""
+    return shutil.copytree(trained, tmp_path / "minute")
+
+
+@pytest.fixture(scope="module")
+def distilled(trained, tmp_path_factory):
+    """Return a run with a one-step network that nobody asked to be good: three steps teach nothing."""
+    run = shutil.copytree(trained, tmp_path_factory.mktemp("distilled") / "minute")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(distillation, "_refuse_worse", lambda *_: None)
+        found = distill(run, steps=3)
+    return run, found
+
+
+def test_the_comparison_is_that_of_the_two_ensembles(distilled, minute_recipe):
+    run, (found,) = distilled
+    pairs = build.open_splits(minute_recipe, ("validation",))["validation"]
+    truth = pairs.truth(slice(None))
+    for overrides, crps in zip(([], ONE_STEP), found.crps, strict=True):
+        drawn = bundle.load(run, overrides=overrides).downscaler.downscale(pairs.coarse, range(8), minute_recipe.seed)
+        scores = distillation.scorecard(drawn, truth, area=pairs.fine_grid.cell_area()).variables
+        assert scores["pr"].scalars["crps_fair"] == pytest.approx(crps, rel=1e-6)
+
+
+def test_a_member_takes_one_evaluation_and_the_teacher_is_as_it_was(distilled, trained, minute_recipe, tmp_path):
+    run, _ = distilled
+    (row,) = sweep(run, ONE_STEP, tmp_path / "a.json", times=2, members=2)
+    assert row.evaluations == 1
+    before, after = bundle.load(trained), bundle.load(run)
+    assert before.hash == after.hash
+    student = bundle.load(run, overrides=ONE_STEP)
+    assert student.hash != after.hash
+    coarse = build.open_splits(minute_recipe, ("test",))["test"].coarse.isel(time=slice(0, 2))
+    np.testing.assert_array_equal(before.downscale(coarse, 2)["pr"], after.downscale(coarse, 2)["pr"])
+    members = student.downscale(coarse, 3)["pr"]
+    assert float(members.min()) >= 0 and bool(np.isfinite(members).all())
+    np.testing.assert_array_equal(members[[2]], student.downscale(coarse, [2])["pr"])
+
+
+def test_a_network_that_is_worse_is_not_added(run):
+    before = (run / "bundle" / "bundle.json").read_bytes()
+    with pytest.raises(RecipeError, match=r"CD-037 .*one step of 'pr' has fair CRPS .* the bundle is as it was"):
+        distill(run, steps=1)
+    assert (run / "bundle" / "bundle.json").read_bytes() == before
+    assert not (run / "bundle" / "one_step.safetensors").exists()
+
+
+@pytest.mark.parametrize(
+    ("crps", "spread_skill", "is_good"),
+    [
+        ((1.0, 1.029), (1.0, 0.91), True),
+        ((1.0, 1.031), (1.0, 1.0), False),
+        ((1.0, 0.9), (1.0, 0.89), False),
+        ((1.0, 1.0), (1.0, 1.11), False),
+        ((1.0, 1.0), (0.8, 0.85), True),
+        ((1.0, 1.0), (0.8, 0.75), False),
+    ],
+)
+def test_good_is_three_percent_of_crps_and_a_tenth_of_spread_or_no_worse_than_before(crps, spread_skill, is_good):
+    assert Comparison("pr", crps, spread_skill).is_good is is_good
+
+
+def test_fault_060_a_stopped_distillation_goes_on_to_the_same_weights(run, tmp_path, monkeypatch):
+    monkeypatch.setattr(distillation, "_refuse_worse", lambda *_: None)
+    other = shutil.copytree(run, tmp_path / "other")
+    seen = []
+    with pytest.raises(RetryError, match="CD-060"):
+        distill(run, steps=4, on_step=lambda *_: seen.append(1), should_stop=lambda: len(seen) == 2)
+    with pytest.raises(MismatchError, match=r"CD-044 .*reached step 2"):
+        distill(run, steps=4)
+    distill(run, steps=4, resume=True)
+    distill(other, steps=4)
+    files = [folder / "bundle" / "one_step.safetensors" for folder in (run, other)]
+    assert files[0].read_bytes() == files[1].read_bytes()
+
+
+def test_fault_046_there_is_nothing_to_resume(run):
+    with pytest.raises(MismatchError, match="CD-046"):
+        distill(run, steps=4, resume=True)
+
+
+def test_without_a_distillation_one_step_is_refused_with_what_to_do(trained, minute_recipe):
+    with pytest.raises(RecipeError, match=r"CD-037 sample\.sampler: .*climdiff distill .*minute makes it"):
+        bundle.load(trained, overrides=ONE_STEP)
+
+
+def test_one_step_cannot_be_steered(distilled):
+    model = bundle.load(distilled[0], overrides=ONE_STEP)
+    with pytest.raises(RecipeError, match=r"CD-037 sample\.sampler: one_step makes a member in one leap"):
+        model.steered(likelihood=lambda fields: torch.log1p(fields["pr"]).mean((1, 2)))
+
+
+def test_a_student_is_not_trained_from_nothing(minute_recipe, tmp_path):
+    from climdiff.recipe.load import changed
+    from climdiff.workflow.training import train
+
+    recipe = changed(minute_recipe, ONE_STEP, ("sample",))
+    with pytest.raises(RecipeError, match=r"CD-037 sample\.sampler: one_step is taught by a trained model"):
+        train(recipe, tmp_path / "run")
