@@ -9,12 +9,13 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/climdiff-installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint clean
+.PHONY: help install demo test lint bench bench-quick clean
 
 help:
 	@echo "make demo   train, generate, verify and report on the embedded world (recipes/precip.yaml)"
 	@echo "make test   linters, types, import contracts and all tests"
 	@echo "make lint   the same without the tests"
+	@echo "make bench  speed and memory beside other libraries, side by side; bench-quick takes three minutes"
 	@echo "make clean  remove caches and build leftovers; keeps .venv and everything in runs/"
 
 install: $(STAMP)
@@ -42,6 +43,18 @@ lint: $(STAMP)
 # One thread for each of the two workers: OpenMP teams that share cores wait for each other.
 test: lint
 	OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist worksteal
+
+# denoising-diffusion-pytorch asks for torchvision, of which there is no build for every CPU build of torch; its network does not.
+$(VENV)/climdiff-peers: $(STAMP)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,bench]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps denoising-diffusion-pytorch==2.3.4
+	@touch $@
+
+bench: $(VENV)/climdiff-peers
+	$(BIN)/python tests/benchmarks/run.py
+
+bench-quick: $(VENV)/climdiff-peers
+	$(BIN)/python tests/benchmarks/run.py --quick
 
 clean:
 	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis docs/_build

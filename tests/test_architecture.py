@@ -248,7 +248,14 @@ def test_every_declared_dependency_is_pinned():
     ]
     assert [line for line in pins if not re.fullmatch(r"[a-z0-9.-]+==[0-9][0-9a-z.]*", line)] == []
     pinned = {canonicalize_name(line.partition("==")[0]): line.partition("==")[2] for line in pins}
-    needed = [Requirement(line) for line in [*project["dependencies"], *project["optional-dependencies"]["dev"]]]
+    needed = [
+        Requirement(line)
+        for line in [
+            *project["dependencies"],
+            *project["optional-dependencies"]["dev"],
+            *project["optional-dependencies"]["bench"],
+        ]
+    ]
     assert [str(r) for r in needed if not r.specifier.contains(pinned.get(canonicalize_name(r.name), "0"))] == []
     assert pinned["torch"] == "2.13.0"
 
