@@ -2,15 +2,17 @@
 
 A store is fastest to read in whole runs of dates, while training wants them in random order. The dates are cut into
 chunks of consecutive dates; the order of the chunks is drawn for each epoch; as many chunks as fit the buffer are read
-together, each once per epoch; and the dates inside the buffer are drawn in random order. Memory holds one buffer, and a
-few chunks that workers read ahead, however long the store is. The sizes of chunk, buffer and batch shape the order too:
-to resume exactly, keep them.
+together, each once per epoch; and the dates inside the buffer are drawn in random order. The next buffer is read in a
+thread, or by workers, while batches are drawn from this one: memory holds two, however long the store is. The sizes of
+chunk, buffer and batch shape the order too: to resume exactly, keep them.
 """
 
 from __future__ import annotations
 
 import multiprocessing
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 from typing import NamedTuple
 
@@ -51,7 +53,7 @@ class Batches:
             is used.
         chunk_times: Dates read together; by default the chunk of the store when it is neither tiny nor large beside
             the buffer, else 32.
-        workers: Processes that read ahead; any number gives the same batches.
+        workers: Processes that read ahead; any number gives the same batches. 0 is a thread of this process.
         cache_bytes: With `workers=0`, encoded chunks are kept in memory up to this size, so that a small data set is
             read and regridded in the first epoch only.
 
@@ -134,8 +136,11 @@ class Batches:
             yield target[row], condition[row], self._chunks.times(int(buffer[which]))[row]
 
     def _read(self, chunks: Sequence[int]) -> Iterator[tuple[Tensor, Tensor]]:
-        ahead = _reading_ahead(self._chunks, chunks, self.workers, self.seed) if self.workers else None
-        for encoded in map(self._chunks.__getitem__, chunks) if ahead is None else ahead:
+        if self.workers:
+            ahead: Iterable[tuple[Tensor, Tensor]] = _by_workers(self._chunks, chunks, self.workers, self.seed)
+        else:
+            ahead = _in_a_thread(self._chunks, chunks, self.chunks_per_buffer)
+        for encoded in ahead:
             if isinstance(encoded, ClimdiffError):
                 raise encoded
             yield encoded
@@ -197,7 +202,23 @@ class _Chunks(Dataset):
         return encoded
 
 
-def _reading_ahead(chunks: _Chunks, order: Sequence[int], workers: int, seed: int) -> DataLoader:
+def _in_a_thread(chunks: _Chunks, order: Sequence[int], ahead: int) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yield chunks in order; up to `ahead` more are read meanwhile. Closing it waits for the one being read."""
+    waiting: deque[Future] = deque()
+    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="read") as reader:
+        try:
+            for chunk in order:
+                waiting.append(reader.submit(chunks.__getitem__, chunk))
+                if len(waiting) > ahead:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()
+
+
+def _by_workers(chunks: _Chunks, order: Sequence[int], workers: int, seed: int) -> DataLoader:
     """Return a loader whose processes inherit no threads of this one, and which leaves the global generator alone."""
     context = multiprocessing.get_context("forkserver")
     # The server imports torch and xarray once for all workers.

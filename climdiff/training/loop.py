@@ -193,10 +193,12 @@ def train(
     folder.mkdir(parents=True, exist_ok=True)
     log = Log(folder, run.step)
     recent: list[Losses] = []
-    since = time.perf_counter()
-    for batch in endless(batches, run.step):
-        if run.step >= settings.steps:
-            break
+    since, waited = time.perf_counter(), 0.0
+    source = endless(batches, run.step)
+    while run.step < settings.steps:
+        asked = time.perf_counter()
+        batch = next(source)
+        waited += time.perf_counter() - asked
         recent.append(run.advance(batch))
         rate = len(recent) * len(batch.target) / max(time.perf_counter() - since, 1e-9)
         done = run.step == settings.steps
@@ -207,8 +209,10 @@ def train(
             log.write(run.step, {f"validation_{name}": value for name, value in numbers.items()})
         on_step(Progress(run.step, float(np.mean([losses.mean for losses in recent])), rate, numbers))
         if run.step % settings.log_every == 0 or done:
-            log.write(run.step, {**_summary(recent, run.objective.groups), "samples_per_second": rate})
-            recent, since = [], time.perf_counter()
+            share = waited / max(time.perf_counter() - since, 1e-9)
+            numbers_now = {"samples_per_second": rate, "waiting_for_data": share}
+            log.write(run.step, {**_summary(recent, run.objective.groups), **numbers_now})
+            recent, since, waited = [], time.perf_counter(), 0.0
         is_saved = numbers is not None or run.step % settings.checkpoint_every == 0
         if is_saved:
             run.save(checkpoints, None if numbers is None else numbers["score"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from typing import NamedTuple
 
 import pytest
@@ -153,3 +154,18 @@ def test_the_log_tells_the_loss_of_each_group(tmp_path):
     train(fresh(), Batches(), tmp_path, score)
     (first, *_) = [row for row in read(tmp_path / "log.jsonl") if "loss" in row]
     assert first["loss"] == pytest.approx((first["loss_even"] + first["loss_odd"]) / 2)
+
+
+def test_the_log_tells_which_share_of_the_time_was_spent_waiting_for_data(tmp_path):
+    class Slow(Batches):
+        def epoch(self, epoch, start=0):
+            for batch in super().epoch(epoch, start):
+                time.sleep(0.05)
+                yield batch
+
+    shares = []
+    for name, source in (("slow", Slow()), ("fast", Batches())):
+        train(fresh(), source, tmp_path / name, score)
+        shares.append([row["waiting_for_data"] for row in read(tmp_path / name / "log.jsonl") if "loss" in row])
+    assert min(shares[0]) > 0.5
+    assert max(shares[1]) < 0.2
