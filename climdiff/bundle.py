@@ -105,7 +105,8 @@ class Model:
                 no number.
         """
         steering, given = list(self.downscaler.steering), dict(self.given)
-        if self.recipe.sample.sampler == "one_step" and (observations, known, likelihood) != (None, None, None):
+        told = [each for each in (observations, known, likelihood) if each is not None]
+        if told and self.recipe.sample.sampler == "one_step":
             what = "one_step makes a member in one leap, which nothing can steer"
             raise RecipeError(Problem(37, "sample.sampler", what, "draw with dpmpp_2m and 10 steps"))
         if observations is not None:
@@ -137,6 +138,8 @@ class Model:
             "limits": self.downscaler.sampling.limits,
             "micro_batch": self.downscaler.sampling.micro_batch,
         }
+        if self.downscaler.steering:
+            facts["unexplained"] = self.downscaler.unexplained.tolist()
         if self.downscaler.sampling.persistence is not None:
             facts["noise_half_life_steps"] = self.downscaler.sampling.persistence.half_lives
         return {
@@ -204,6 +207,7 @@ def save(
     assert train.fine is not None
     with bundle_files.put(path) as building:
         save_tensors(building / WEIGHTS, weights)
+        bundle_files.keep_one_step(path, building)
         (building / "recipe.json").write_text(recipe.model_dump_json(indent=1))
         states = {**encoder.to_state(), "coarse_grid": train.coarse_grid.to_dataset()}
         for name in STATES:

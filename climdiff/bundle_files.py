@@ -67,6 +67,17 @@ def put(path: Path) -> Iterator[Path]:
         building.replace(path)
 
 
+def keep_one_step(old: Path, building: Path) -> None:
+    """Take the one-step network over from the bundle at `old` if the denoiser in `building` is the one it came from."""
+    if not (old / "bundle.json").is_file():
+        return
+    hashes = read_about(old).sha256
+    file = old / ONE_STEP
+    is_sound = file.is_file() and sha256(file) == hashes.get(ONE_STEP)
+    if is_sound and hashes.get(WEIGHTS) == sha256(building / WEIGHTS):
+        shutil.copyfile(file, building / ONE_STEP)
+
+
 def add_one_step(path: Path, weights: Mapping[str, Tensor]) -> None:
     """Add the network that draws a member in one evaluation to the bundle at `path`."""
     about = read_about(path)

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
@@ -194,34 +195,34 @@ def train(
     log = Log(folder, run.step)
     recent: list[Losses] = []
     since, waited = time.perf_counter(), 0.0
-    source = endless(batches, run.step)
-    while run.step < settings.steps:
-        asked = time.perf_counter()
-        batch = next(source)
-        waited += time.perf_counter() - asked
-        recent.append(run.advance(batch))
-        rate = len(recent) * len(batch.target) / max(time.perf_counter() - since, 1e-9)
-        done = run.step == settings.steps
-        numbers = None
-        if run.step % settings.validate_every == 0 or done:
-            run.average.network.eval()
-            numbers = dict(validate(run.average.network))
-            log.write(run.step, {f"validation_{name}": value for name, value in numbers.items()})
-        on_step(Progress(run.step, float(np.mean([losses.mean for losses in recent])), rate, numbers))
-        if run.step % settings.log_every == 0 or done:
-            share = waited / max(time.perf_counter() - since, 1e-9)
-            numbers_now = {"samples_per_second": rate, "waiting_for_data": share}
-            log.write(run.step, {**_summary(recent, run.objective.groups), **numbers_now})
-            recent, since, waited = [], time.perf_counter(), 0.0
-        is_saved = numbers is not None or run.step % settings.checkpoint_every == 0
-        if is_saved:
-            run.save(checkpoints, None if numbers is None else numbers["score"])
-        if should_stop() and not done:
-            if not is_saved:
-                run.save(checkpoints, None)
-            log.close()
-            what = f"stopped at step {run.step} of {settings.steps}; the checkpoint is saved"
-            raise RetryError(Problem(60, str(folder), what, "run the same command with --resume to go on"))
+    with closing(endless(batches, run.step)) as source:
+        while run.step < settings.steps:
+            asked = time.perf_counter()
+            batch = next(source)
+            waited += time.perf_counter() - asked
+            recent.append(run.advance(batch))
+            rate = len(recent) * len(batch.target) / max(time.perf_counter() - since, 1e-9)
+            done = run.step == settings.steps
+            numbers = None
+            if run.step % settings.validate_every == 0 or done:
+                run.average.network.eval()
+                numbers = dict(validate(run.average.network))
+                log.write(run.step, {f"validation_{name}": value for name, value in numbers.items()})
+            on_step(Progress(run.step, float(np.mean([losses.mean for losses in recent])), rate, numbers))
+            if run.step % settings.log_every == 0 or done:
+                share = waited / max(time.perf_counter() - since, 1e-9)
+                numbers_now = {"samples_per_second": rate, "waiting_for_data": share}
+                log.write(run.step, {**_summary(recent, run.objective.groups), **numbers_now})
+                recent, since, waited = [], time.perf_counter(), 0.0
+            is_saved = numbers is not None or run.step % settings.checkpoint_every == 0
+            if is_saved:
+                run.save(checkpoints, None if numbers is None else numbers["score"])
+            if should_stop() and not done:
+                if not is_saved:
+                    run.save(checkpoints, None)
+                log.close()
+                what = f"stopped at step {run.step} of {settings.steps}; the checkpoint is saved"
+                raise RetryError(Problem(60, str(folder), what, "run the same command with --resume to go on"))
     log.close()
 
 
@@ -237,7 +238,7 @@ def _summary(recent: Sequence[Losses], groups: Sequence[str]) -> dict[str, float
     return {"loss": float(np.mean([losses.mean for losses in recent])), **means}
 
 
-def endless(batches: Batches, first_step: int) -> Iterator[Any]:
+def endless(batches: Batches, first_step: int) -> Generator[Any]:
     """Yield the batches of steps first_step + 1, first_step + 2, ... without end."""
     epoch, start = divmod(first_step, batches.batches_per_epoch)
     while True:

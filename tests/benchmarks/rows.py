@@ -84,7 +84,7 @@ def publish(rows: Sequence[Row], where: Mapping[str, object], folder: Path, comm
     versions = ", ".join(f"{name} {found}" for name, found in where["versions"].items())  # type: ignore[attr-defined]
     facts = f"{where['date']}, {where['processor']}, {where['threads']} threads of {where['cores']} cores "
     facts += f"({100 * float(str(where['share_of_cores'])):.0f} % of them free), Python {where['python']}, {versions}."
-    page.write_text(f"{before}{begin}\n\n{facts}\n\n{table(rows)}\n\n{end}{after}")
+    page.write_text(f"{before}{begin}\n\n```\n{command}\n```\n\n{facts}\n\n{table(rows)}\n\n{end}{after}")
 
 
 def _processor() -> str:

@@ -51,6 +51,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--run", type=Path)
+    parser.add_argument("--publish", action="store_true", help="write docs/benchmarks.* of a quick run, too")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
@@ -63,8 +64,9 @@ def main() -> None:
     print(rows.table(found))
     if free < FREE:
         print(f"only {free:.0%} of the cores were free: run it again on a quiet machine", file=sys.stderr)
-    if not options.quick:
-        command = "python tests/benchmarks/run.py" + (" --run runs/radar" if options.run else "")
+    if options.publish or not options.quick:
+        said = "".join(f" --{name}" for name in ("quick", "publish") if getattr(options, name))
+        command = "python tests/benchmarks/run.py" + said + (" --run runs/radar" if options.run else "")
         rows.publish(found, rows.machine(free), DOCS, command)
 
 

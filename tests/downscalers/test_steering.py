@@ -141,6 +141,8 @@ def test_what_was_given_is_part_of_the_provenance(model, test_pairs):
     assert one.provenance(0)["given_observations"] != other.provenance(0)["given_observations"]
     assert "given_observations" not in model.provenance(0)
     assert model.steered(known=holed(test_pairs)).provenance(0)["given_known"]
+    assert "unexplained" in model.steered(likelihood=len).provenance(0)
+    assert "unexplained" not in model.provenance(0)
     assert model.steered(likelihood=len, scale=2.0).provenance(0)["given_likelihood"] == "len x 2"
 
 

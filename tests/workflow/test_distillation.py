@@ -105,10 +105,25 @@ def test_without_a_distillation_one_step_is_refused_with_what_to_do(trained, min
         bundle.load(trained, overrides=ONE_STEP)
 
 
-def test_one_step_cannot_be_steered(distilled):
+@pytest.mark.parametrize("given", ["observations", "known", "likelihood"])
+def test_one_step_cannot_be_steered(distilled, minute_recipe, given):
     model = bundle.load(distilled[0], overrides=ONE_STEP)
+    fields = build.open_splits(minute_recipe, ("test",))["test"].truth(slice(0, 2))
+    told = {"observations": fields, "known": fields, "likelihood": lambda f: torch.log1p(f["pr"]).mean((1, 2))}
     with pytest.raises(RecipeError, match=r"CD-037 sample\.sampler: one_step makes a member in one leap"):
-        model.steered(likelihood=lambda fields: torch.log1p(fields["pr"]).mean((1, 2)))
+        model.steered(**{given: told[given]})
+
+
+def test_a_bundle_written_anew_with_the_same_denoiser_keeps_its_student(run, distilled, minute_recipe):
+    from climdiff.workflow.training import train
+
+    shutil.copytree(distilled[0] / "bundle", run / "bundle", dirs_exist_ok=True)
+    before = bundle.load(run, overrides=ONE_STEP).hash
+    train(minute_recipe, run, resume=True)
+    assert bundle.load(run, overrides=ONE_STEP).hash == before
+    (run / "bundle" / "one_step.safetensors").write_bytes(b"damaged")
+    train(minute_recipe, run, resume=True)
+    assert not (run / "bundle" / "one_step.safetensors").exists()
 
 
 def test_a_student_is_not_trained_from_nothing(minute_recipe, tmp_path):
