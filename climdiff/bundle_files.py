@@ -53,6 +53,9 @@ class About(BaseModel):
 def put(path: Path) -> Iterator[Path]:
     """Give a folder to build a bundle in; it becomes `path` in one step, and a bundle that was there is replaced."""
     path.parent.mkdir(parents=True, exist_ok=True)
+    for retired in path.parent.glob(".retired-*/bundle"):
+        if not path.exists():
+            retired.replace(path)  # an earlier replacement was killed half way
     for leftover in (*path.parent.glob(".bundle-*"), *path.parent.glob(".retired-*")):
         shutil.rmtree(leftover)
     building = Path(tempfile.mkdtemp(prefix=".bundle-", dir=path.parent))

@@ -55,3 +55,13 @@ def test_fault_050_an_index_without_the_weights_is_refused(path):
     (path / "bundle.json").write_text(json.dumps(about))
     with pytest.raises(MismatchError, match=r"CD-050 .*names no hash of weights\.safetensors"):
         bundle_files.read_about(path)
+
+
+def test_a_bundle_that_a_kill_left_aside_is_put_back(path):
+    """Replacing takes two renames; between them the old bundle lies in `.retired-*`."""
+    before = {file.name: file.read_bytes() for file in path.iterdir()}
+    (path.parent / ".retired-x").mkdir()
+    path.replace(path.parent / ".retired-x" / "bundle")
+    with pytest.raises(RuntimeError), bundle_files.put(path):
+        raise RuntimeError
+    assert {file.name: file.read_bytes() for file in path.iterdir()} == before

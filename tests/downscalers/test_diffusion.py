@@ -40,8 +40,15 @@ def test_fault_083_the_number_of_members_and_dates_does_not_matter(parts):
     np.testing.assert_array_equal(many[[3, 8]], few)
 
 
-@pytest.mark.parametrize("sampler", get_args(SamplerName))
-@pytest.mark.parametrize("levels", [None, "karras", "trailing", "uniform", "angle"])
+@pytest.mark.parametrize(
+    ("sampler", "levels"),
+    [
+        (sampler, levels)
+        for sampler in get_args(SamplerName)
+        for levels in (None, "karras", "trailing", "uniform", "angle")
+        if levels is None or sampler != "one_step"  # which has one level of its own
+    ],
+)
 def test_every_sampler_gives_finite_fields_within_limits_on_any_levels(parts, minute_recipe, sampler, levels):
     downscaler, coarse = parts
     drawn = with_sample(downscaler, minute_recipe, sampler=sampler, levels=levels).downscale(coarse, [0], 0)["pr"]
@@ -81,7 +88,7 @@ def test_steps_are_evaluations_of_the_network(parts, minute_recipe, sampler):
         with_sample(downscaler, minute_recipe, sampler=sampler, steps=7).downscale(coarse, [0], 0)
     finally:
         hook.remove()
-    assert len(counted) == 7
+    assert len(counted) == (1 if sampler == "one_step" else 7)
 
 
 def test_ddpm_over_all_steps_visits_the_whole_chain(parts):
