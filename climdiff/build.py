@@ -15,6 +15,7 @@ import xarray as xr
 
 from climdiff.catalog.entries import open_part
 from climdiff.catalog.synthetic import World
+from climdiff.data.batches import Batches
 from climdiff.data.encoder import Encoder, fit_encoder
 from climdiff.data.missing import apply_missing_policy
 from climdiff.data.pairs import Pairs, align
@@ -240,6 +241,12 @@ def network_shape(recipe: Recipe) -> Architecture:
         return shape
     widths = tuple(width * recipe.model.channels // shape.widths[0] for width in shape.widths)
     return replace(shape, widths=widths)
+
+
+def batches(recipe: Recipe, train: Pairs, encoder: Encoder) -> Batches:
+    """Return what a network is trained on."""
+    names = ("batch_size", "flips", "transposes", "buffer_times", "workers")
+    return Batches(train, encoder, seed=recipe.seed, **{name: getattr(recipe.train, name) for name in names})
 
 
 def settings(recipe: Recipe) -> Settings:

@@ -13,7 +13,6 @@ from torch import Tensor
 
 from climdiff import build, bundle, bundle_files
 from climdiff.bundle import Model
-from climdiff.data.batches import Batches
 from climdiff.data.pairs import Pairs
 from climdiff.diffusion.denoiser import Denoiser
 from climdiff.diffusion.distillation import OneStep, level
@@ -98,17 +97,7 @@ def distill(
     training = Run(objective, _settings(recipe, steps), {"bundle": model.hash, "steps": steps})
     folder = model.path.parent / FOLDER
     _restore(training, folder, resume, say)
-    train = recipe.train
-    batches = Batches(
-        splits["train"],
-        downscaler.encoder,
-        train.batch_size,
-        recipe.seed,
-        flips=train.flips,
-        transposes=train.transposes,
-        buffer_times=train.buffer_times,
-        workers=train.workers,
-    )
+    batches = build.batches(recipe, splits["train"], downscaler.encoder)
     sampling = _one_step(model)
     validate = Validation(recipe, splits["validation"], downscaler.encoder, downscaler.dtype, sampling)
     train_run(training, batches, folder, validate, lambda progress: on_step(progress, steps), should_stop)

@@ -114,9 +114,9 @@ def sweep(
     for number, way in enumerate(ways):
         progress(number, len(ways))
         settings = _settings(way)
-        drawing = bundle.load(run, changed(model.recipe, way, ("sample",)))
-        if (settings, drawing.hash) not in [(dict(row.settings), row.bundle_hash) for row in rows]:
-            if drawing.hash != model.hash and drawing.recipe.sample.sampler != "one_step":
+        if (settings, ways[way]) not in [(dict(row.settings), row.bundle_hash) for row in rows]:
+            drawing = bundle.load(run, changed(model.recipe, way, ("sample",)))
+            if drawing.hash != ways[way]:
                 what = f"the bundle is another one than when this sweep began ({model.hash[:16]}...)"
                 raise MismatchError(Problem(44, str(run), what, "sweep again, with another file given by --out"))
             rows = _add(out, about, _rows(drawing, pairs, members, settings))
@@ -193,14 +193,16 @@ def _read(out: Path, about: Mapping[str, Any]) -> list[Row]:
     return rows
 
 
-def _meaningful(model: bundle.Model, grid: Sequence[str], say: Callable[[str], None]) -> list[tuple[str, ...]]:
-    """Return the combinations that a recipe may hold; of the others, what is wrong is said."""
-    ways: list[tuple[str, ...]] = []
+def _meaningful(model: bundle.Model, grid: Sequence[str], say: Callable[[str], None]) -> dict[tuple[str, ...], str]:
+    """Return the combinations that a recipe may hold, and the hash of the model each draws with.
+
+    Of the others, what is wrong is said.
+    """
+    ways: dict[tuple[str, ...], str] = {}
     problems: list[Problem] = []
     for way in combinations(grid):
         try:
-            bundle.load(model.path, changed(model.recipe, way, ("sample",)))
-            ways.append(way)
+            ways[way] = bundle.load(model.path, changed(model.recipe, way, ("sample",))).hash
         except ClimdiffError as error:
             problems += error.problems
             say(f"left out: {' '.join(way)}: {error.problems[0].what}")

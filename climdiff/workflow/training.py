@@ -13,7 +13,6 @@ from typing import Any
 import torch
 
 from climdiff import build, bundle, drawing
-from climdiff.data.batches import Batches
 from climdiff.data.conservation import Conservation, Weights, block_weights
 from climdiff.data.encoder import Encoder
 from climdiff.data.pairs import Pairs
@@ -92,16 +91,7 @@ def train(
     validate = Validation(
         recipe, splits["validation"], encoder, dtype, _validating(recipe, splits["validation"], ranges)
     )
-    batches = Batches(
-        pairs,
-        encoder,
-        recipe.train.batch_size,
-        recipe.seed,
-        flips=recipe.train.flips,
-        transposes=recipe.train.transposes,
-        buffer_times=recipe.train.buffer_times,
-        workers=recipe.train.workers,
-    )
+    batches = build.batches(recipe, pairs, encoder)
     n_weights = sum(parameter.numel() for parameter in denoiser.parameters())
     say(f"network: {n_weights:,} weights, {str(dtype).removeprefix('torch.')} on {_machine()}")
     with _alone(folder):
