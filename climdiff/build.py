@@ -7,14 +7,13 @@ import itertools
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from difflib import get_close_matches
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
 import xarray as xr
 
 from climdiff.catalog.entries import open_part
-from climdiff.catalog.synthetic import World
 from climdiff.data.batches import Batches
 from climdiff.data.encoder import Encoder, fit_encoder
 from climdiff.data.missing import apply_missing_policy
@@ -23,11 +22,6 @@ from climdiff.data.split import split_periods
 from climdiff.diffusion import schedules
 from climdiff.diffusion.denoiser import Denoiser
 from climdiff.diffusion.process import Chain
-from climdiff.downscalers.analogs import Analogs
-from climdiff.downscalers.climatology import Climatology
-from climdiff.downscalers.contract import Downscaler
-from climdiff.downscalers.interpolation import Interpolation
-from climdiff.downscalers.oracle import Oracle
 from climdiff.errors import Problem, RecipeError
 from climdiff.networks.unet import Architecture, UNet, architecture
 from climdiff.recipe.schema import Recipe
@@ -46,13 +40,6 @@ SPLITS = ("train", "validation", "test")
 Limits = Mapping[str, tuple[float, float]]
 
 
-class Baseline(NamedTuple):
-    """A downscaler to be judged beside the model, with the member numbers of its ensemble."""
-
-    downscaler: Downscaler
-    members: range
-
-
 def open_splits(recipe: Recipe, wanted: Iterable[str] = SPLITS) -> dict[str, Pairs]:
     """Return the pairs of each split wanted: opened, checked, aligned, and free of missing values or masked.
 
@@ -62,8 +49,8 @@ def open_splits(recipe: Recipe, wanted: Iterable[str] = SPLITS) -> dict[str, Pai
     """
     data, wanted = recipe.data, tuple(wanted)
     selections = {name: getattr(data.split, name) for name in SPLITS}
-    subsets = {name: chosen for name, chosen in selections.items() if isinstance(chosen, str)}
-    periods = {name: chosen for name, chosen in selections.items() if not isinstance(chosen, str)}
+    subsets = {name: subset for name, subset in selections.items() if isinstance(subset, str)}
+    periods = {name: span for name, span in selections.items() if not isinstance(span, str)}
     found = {name: _open_pairs(recipe, subset) for name, subset in subsets.items() if name in wanted}
     if set(periods) & set(wanted):
         found |= split_periods(_open_pairs(recipe, None), periods, data.embargo_days, "data.split")
@@ -75,8 +62,8 @@ def _open_pairs(recipe: Recipe, subset: str | None) -> Pairs:
     data = recipe.data
     options = dict(data.options)
     coarse = open_part(data.coarse, subset, options)
-    fine = _chosen(open_part(data.fine, subset, options), data.targets, "data.targets", data.fine)
-    _chosen(coarse, data.predictors, "data.predictors", data.coarse)
+    fine = chosen(open_part(data.fine, subset, options), data.targets, "data.targets", data.fine)
+    chosen(coarse, data.predictors, "data.predictors", data.coarse)
     also = [name for name in data.targets if name in coarse.data_vars and name not in data.predictors]
     coarse = coarse[[*data.predictors, *also]]
     for key in ("flips", "transposes"):
@@ -85,7 +72,7 @@ def _open_pairs(recipe: Recipe, subset: str | None) -> Pairs:
             _refuse_directions(fine, key)
     static = None
     if data.static is not None and data.statics:
-        static = _chosen(open_part(data.static, None, options), data.statics, "data.statics", data.static)
+        static = chosen(open_part(data.static, None, options), data.statics, "data.statics", data.static)
     return align(coarse, fine, static, data.regrid, (data.coarse, data.fine))
 
 
@@ -118,7 +105,8 @@ def _held(pairs: Pairs) -> Pairs:
     return replace(pairs, coarse=coarse, fine=pairs.fine.load(scheduler="synchronous"))
 
 
-def _chosen(values: xr.Dataset, names: Iterable[str], key: str, where: str) -> xr.Dataset:
+def chosen(values: xr.Dataset, names: Iterable[str], key: str, where: str) -> xr.Dataset:
+    """Return the variables `names`, which the recipe's `key` wants of the data `where`, or refuse (CD-036)."""
     known = [str(name) for name in values.data_vars]
     problems = []
     for name in names:
@@ -254,35 +242,3 @@ def settings(recipe: Recipe) -> Settings:
     train = recipe.train
     names = (field.name for field in dataclasses.fields(Settings) if field.name != "seed")
     return Settings(**{name: getattr(train, name) for name in names}, seed=recipe.seed)
-
-
-def baselines(recipe: Recipe, train: Pairs) -> dict[str, Baseline]:
-    """Return the methods the recipe wants the model judged beside, fitted on the training pairs.
-
-    Raises:
-        RecipeError: CD-037, an oracle for data that are not of the embedded world; CD-036, interpolation of a target
-            that the coarse data do not have.
-    """
-    return {name: _baseline(name, recipe, train) for name in recipe.verify.baselines}
-
-
-def _baseline(name: str, recipe: Recipe, train: Pairs) -> Baseline:
-    assert train.fine is not None
-    data = recipe.data
-    match name:
-        case "bilinear":
-            _chosen(train.coarse, data.targets, "verify.baselines: bilinear", data.coarse)
-            return Baseline(Interpolation(train.coarse_grid, train.fine_grid, data.targets), range(1))
-        case "climatology":
-            return Baseline(Climatology(train.fine), range(min(recipe.verify.climatology_members, train.n_times)))
-        case "analogs":
-            analogs = Analogs(train.fine, train.coarse, data.predictors)
-            return Baseline(analogs, range(min(recipe.verify.analogs, train.n_times)))
-        case "oracle":
-            if not data.fine.startswith("world/"):
-                what = f"an oracle knows the law of the embedded world only, and data.fine is {data.fine}"
-                raise RecipeError(Problem(37, "verify.baselines", what, "remove oracle"))
-            world = World.from_options(dict(data.options))
-            return Baseline(Oracle(world, data.targets), range(recipe.generate.members))
-        case unknown:
-            raise AssertionError(f"the recipe let an unknown baseline through: {unknown}")

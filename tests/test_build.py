@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 
@@ -107,16 +106,6 @@ class Quiet:
         pass
 
 
-def test_baselines_are_fitted_on_the_training_period(minute_recipe, splits):
-    found = build.baselines(minute_recipe, splits["train"])
-    assert list(found) == ["bilinear", "climatology", "analogs", "oracle"]
-    coarse = splits["test"].coarse.isel(time=slice(0, 2)).load()
-    for baseline in found.values():
-        made = baseline.downscaler.downscale(coarse, list(baseline.members), 0)
-        assert made["pr"].sizes["realization"] == len(baseline.members)
-        assert bool(np.isfinite(made["pr"]).all())
-
-
 @pytest.mark.parametrize(
     ("override", "message"),
     [
@@ -135,12 +124,6 @@ def test_a_period_outside_the_data_is_told(minute):
     recipe = load(RECIPES / "tiny.yaml", [*minute, "data.split.test=[2030-01-01, 2030-02-01]"])
     with pytest.raises(RecipeError, match=r"CD-043 data\.split: period 'test' .* holds no data, which cover"):
         build.open_splits(recipe)
-
-
-def test_an_oracle_of_real_data_is_refused(splits, minute_recipe):
-    recipe = minute_recipe.model_copy(update={"data": minute_recipe.data.model_copy(update={"fine": "radar2km/fine"})})
-    with pytest.raises(RecipeError, match=r"CD-037 verify\.baselines: an oracle knows the law of the embedded world"):
-        build.baselines(recipe, splits["train"])
 
 
 def test_mirrored_winds_are_refused(minute_recipe):

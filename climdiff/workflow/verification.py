@@ -13,7 +13,7 @@ import dask.array
 import numpy as np
 import xarray as xr
 
-from climdiff import build
+from climdiff import build, ladder
 from climdiff.data.inputs import open_file
 from climdiff.data.pairs import Pairs
 from climdiff.downscalers.contract import Downscaler, realization_coordinate
@@ -97,7 +97,7 @@ def verify(
     assert test.fine is not None
     area = test.fine_grid.cell_area()
     scores = {MODEL: _score(MODEL, ensemble, test.fine, recipe, area, progress)}
-    for name, baseline in build.baselines(recipe, splits["train"]).items():
+    for name, baseline in ladder.baselines(recipe, splits["train"]).items():
         forecast = lazily(baseline.downscaler, test.coarse, list(baseline.members), recipe.seed, test)
         scores[name] = _score(name, forecast, test.fine, recipe, area, progress)
     return Verdict(MODEL, scores, _differences(scores, test, recipe.seed), ensemble, test, recipe)

@@ -10,7 +10,7 @@ import pytest
 import xarray as xr
 
 import climdiff
-from climdiff import build
+from climdiff import build, ladder
 from climdiff.errors import DataError, MismatchError, OutputError
 from climdiff.verification.probabilistic import crps_fair
 from climdiff.workflow.experiment import publish
@@ -59,7 +59,7 @@ def test_every_baseline_gets_a_sentence_with_its_interval(verdict):
 def test_a_lazy_baseline_equals_one_made_at_once(minute_recipe):
     splits = build.open_splits(minute_recipe)
     test = splits["test"]
-    analogs = build.baselines(minute_recipe, splits["train"])["analogs"].downscaler
+    analogs = ladder.baselines(minute_recipe, splits["train"])["analogs"].downscaler
     lazy = lazily(analogs, test.coarse, [0, 2], 0, test)
     whole = analogs.downscale(test.coarse.load(), [0, 2], 0)
     np.testing.assert_array_equal(lazy["pr"].values, whole["pr"].values)
