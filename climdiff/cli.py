@@ -16,7 +16,9 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from climdiff.errors import ClimdiffError, DataError, Problem, RetryError
+from climdiff.commands import data, recipe
+from climdiff.commands.recipe import Overrides, RecipePath
+from climdiff.errors import ClimdiffError, Problem, RetryError
 
 app = typer.Typer(
     help="Probabilistic downscaling of climate fields with conditional diffusion models.",
@@ -25,15 +27,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-data_app = typer.Typer(help="The data sets climdiff knows by name.", no_args_is_help=True)
-recipe_app = typer.Typer(help="Recipes: check them, see them whole.", no_args_is_help=True)
-app.add_typer(data_app, name="data")
-app.add_typer(recipe_app, name="recipe")
+app.add_typer(data.app, name="data")
+app.add_typer(recipe.app, name="recipe")
 
-RecipePath = Annotated[Path, typer.Argument(help="A recipe, such as recipes/precip.yaml.", metavar="RECIPE")]
-Overrides = Annotated[
-    list[str] | None, typer.Argument(help="Values to change: train.steps=2000 ...", metavar="[KEY=VALUE]...")
-]
 Runs = Annotated[Path, typer.Option(help="Where run folders are made.", metavar="DIR")]
 Split = Literal["train", "validation", "test"]
 Topic = Literal["forward", "kernel", "posterior", "reverse", "ensemble", "schedules", "guidance"]
@@ -217,76 +213,6 @@ def run(recipe: RecipePath, overrides: Overrides = None, runs: Runs = Path("runs
     with Bars(should_stop) as bars:
         verdict = run_recipe(loaded, folder, bars, should_stop)
     _show(verdict, folder)
-
-
-@data_app.command("list")
-def data_list() -> None:
-    """List the data sets."""
-    from climdiff.catalog.entries import find, names
-
-    for name in names():
-        print(f"{name:20} {find(name).title}")
-
-
-@data_app.command("show")
-def data_show(name: Annotated[str, typer.Argument(help="A data set, such as radar2km.")]) -> None:
-    """Show one data set: title, licence, source, parts and variables."""
-    from climdiff.catalog.entries import find
-
-    entry = find(name)
-    for key in ("title", "description", "licence", "source", "citation"):
-        print(f"{key + ':':13}{getattr(entry, key)}")
-    for part_name, part in entry.parts.items():
-        subsets = f" (subsets: {', '.join(part.subsets)})" if part.subsets else ""
-        print(f"\n{name}/{part_name}{subsets}")
-        for variable_name, variable in part.variables.items():
-            print(f"  {variable_name:8}{variable.units:12}{variable.standard_name}")
-
-
-@data_app.command("check")
-def data_check(name: Annotated[str, typer.Argument(help="A data set, such as radar2km, or one part of it.")]) -> None:
-    """Open a data set and list everything wrong with it."""
-    from climdiff.catalog.checks import check
-    from climdiff.progress import problem_table
-
-    problems = check(name)
-    if not problems:
-        print(f"{name}: nothing wrong")
-        return
-    problem_table(name, problems)
-    raise typer.Exit(DataError.exit_code)
-
-
-@recipe_app.command("validate")
-def recipe_validate(recipe: RecipePath, overrides: Overrides = None) -> None:
-    """Check a recipe; print nothing wrong or every mistake with its line."""
-    from climdiff import build, drawing
-    from climdiff.recipe.load import load
-
-    loaded = load(recipe, overrides or ())
-    drawing.noise_levels(loaded.sample, build.chain(loaded))
-    if loaded.generate.observations or loaded.generate.known:
-        from climdiff.workflow.given import check
-
-        check(loaded)
-    print(f"{recipe}: nothing wrong")
-
-
-@recipe_app.command("show")
-def recipe_show(recipe: RecipePath, overrides: Overrides = None) -> None:
-    """Print a recipe whole: with what it extends, overrides and defaults."""
-    from climdiff.recipe.load import load
-    from climdiff.recipe.show import to_yaml
-
-    print(to_yaml(load(recipe, overrides or ())), end="")
-
-
-@recipe_app.command("schema")
-def recipe_schema() -> None:
-    """Print the JSON schema of recipes, for editors."""
-    from climdiff.recipe.show import json_schema
-
-    print(json.dumps(json_schema(), indent=2))
 
 
 @app.command()

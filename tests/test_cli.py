@@ -35,23 +35,6 @@ def exits(monkeypatch, capsys, *arguments):
     return stopped.value.code, capsys.readouterr().err
 
 
-def test_data_sets_are_listed_and_shown():
-    assert "radar2km" in run("data", "list").output
-    shown = run("data", "show", "racmo-iberia").output
-    assert "racmo-iberia/fine (subsets: historical, future)" in shown
-    assert "lwe_precipitation_rate" in shown
-
-
-def test_the_embedded_world_is_sound():
-    assert "nothing wrong" in run("data", "check", "world").output
-
-
-def test_recipes_are_validated_and_shown():
-    assert "nothing wrong" in run("recipe", "validate", RECIPES / "precip.yaml").output
-    assert "learning_rate" in run("recipe", "show", RECIPES / "precip.yaml").output
-    assert json.loads(run("recipe", "schema").output) == json.loads((RECIPES / "recipe.schema.json").read_text())
-
-
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [

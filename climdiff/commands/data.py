@@ -1,0 +1,50 @@
+"""`climdiff data`: the data sets known by name."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from climdiff.errors import DataError
+
+app = typer.Typer(help="The data sets climdiff knows by name.", no_args_is_help=True)
+
+
+@app.command("list")
+def names() -> None:
+    """List the data sets."""
+    from climdiff.catalog.entries import find
+    from climdiff.catalog.entries import names as known
+
+    for name in known():
+        print(f"{name:20} {find(name).title}")
+
+
+@app.command("show")
+def show(name: Annotated[str, typer.Argument(help="A data set, such as radar2km.")]) -> None:
+    """Show one data set: title, licence, source, parts and variables."""
+    from climdiff.catalog.entries import find
+
+    entry = find(name)
+    for key in ("title", "description", "licence", "source", "citation"):
+        print(f"{key + ':':13}{getattr(entry, key)}")
+    for part_name, part in entry.parts.items():
+        subsets = f" (subsets: {', '.join(part.subsets)})" if part.subsets else ""
+        print(f"\n{name}/{part_name}{subsets}")
+        for variable_name, variable in part.variables.items():
+            print(f"  {variable_name:8}{variable.units:12}{variable.standard_name}")
+
+
+@app.command("check")
+def check(name: Annotated[str, typer.Argument(help="A data set, such as radar2km, or one part of it.")]) -> None:
+    """Open a data set and list everything wrong with it."""
+    from climdiff.catalog.checks import check as faults
+    from climdiff.progress import problem_table
+
+    problems = faults(name)
+    if not problems:
+        print(f"{name}: nothing wrong")
+        return
+    problem_table(name, problems)
+    raise typer.Exit(DataError.exit_code)
