@@ -117,13 +117,18 @@ def _open_remote(part: Part, url: str) -> xr.Dataset:
         what = f"engine {part.engine} cannot read a remote address"
         raise DataError(Problem(12, url, what, "download the file into CLIMDIFF_DATA, or use a zarr store"))
     try:
+        from obstore.exceptions import BaseError
         from obstore.store import from_url
         from zarr.storage import ObjectStore
     except ImportError as error:
         what = "remote stores need the library obstore"
         raise DataError(Problem(12, url, what, "pip install 'climdiff[cloud]'")) from error
-    store: Any = ObjectStore(from_url(url), read_only=True)
-    return xr.open_dataset(store, engine="zarr", group=part.group, **_LAZILY)
+    try:
+        store: Any = ObjectStore(from_url(url), read_only=True)
+        return xr.open_dataset(store, engine="zarr", group=part.group, **_LAZILY)
+    except (BaseError, FileNotFoundError) as error:
+        what = f"no zarr store that can be read: {str(error).splitlines()[0]}"
+        raise DataError(Problem(12, url, what, "check address, network, and credentials in the environment")) from error
 
 
 def _prepare(content: xr.Dataset, part: Part, where: str) -> tuple[xr.Dataset, str, str]:

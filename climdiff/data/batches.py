@@ -3,8 +3,9 @@
 A store is fastest to read in whole runs of dates, while training wants them in random order. The dates are cut into
 chunks of consecutive dates; the order of the chunks is drawn for each epoch; as many chunks as fit the buffer are read
 together, each once per epoch; and the dates inside the buffer are drawn in random order. The next buffer is read in a
-thread, or by workers, while batches are drawn from this one: memory holds two, however long the store is. The sizes of
-chunk, buffer and batch shape the order too: to resume exactly, keep them.
+thread, or by workers, while batches are drawn from this one: memory holds two, however long the store is. Small chunks
+are read a few at a time: labelled arithmetic costs as much for one as for four. The sizes of chunk, buffer and batch
+shape the order too: to resume exactly, keep them.
 """
 
 from __future__ import annotations
@@ -27,6 +28,10 @@ from climdiff.data.pairs import Pairs
 from climdiff.errors import ClimdiffError, Problem, RecipeError
 
 DEFAULT_CHUNK_TIMES = 32
+MOST_TOGETHER = 4
+"""Chunks read at a time, where they are small."""
+SMALL_CELLS = 2**20
+"""Values of one variable up to which chunks read at a time are small."""
 # Tags that keep the random streams of one (seed, epoch) apart.
 CHUNK_ORDER, BUFFER_ORDER, TURNS = range(3)
 
@@ -90,6 +95,8 @@ class Batches:
         self.workers = workers
         self.chunk_times = chunk_times or _store_chunk(pairs, buffer_times)
         self.chunks_per_buffer = max(1, buffer_times // self.chunk_times)
+        fitting = min(MOST_TOGETHER, self.chunks_per_buffer // 4, SMALL_CELLS // (self.chunk_times * ny * nx))
+        self.chunks_together = max(1, fitting)
         self._chunks = _Chunks(pairs, encoder, self.chunk_times, cache_bytes if workers == 0 else 0)
 
     @property
@@ -119,7 +126,7 @@ class Batches:
         sizes = [int(sum(len(self._chunks.times(chunk)) for chunk in buffer)) for buffer in buffers]
         first = int(np.searchsorted(np.cumsum(sizes), skip, side="right"))
         skip -= sum(sizes[:first])
-        chunks = self._read([int(chunk) for buffer in buffers[first:] for chunk in buffer])
+        chunks = self._read([handful for buffer in buffers[first:] for handful in self._handfuls(buffer)])
         for number, buffer in enumerate(buffers[first:], start=first):
             order = self._generator(BUFFER_ORDER, epoch, number).permutation(sizes[number])
             yield from self._shuffled(list(islice(chunks, len(buffer))), buffer, order[skip:])
@@ -135,15 +142,20 @@ class Batches:
             row = int(position - ends[which] + len(target))
             yield target[row], condition[row], self._chunks.times(int(buffer[which]))[row]
 
-    def _read(self, chunks: Sequence[int]) -> Iterator[tuple[Tensor, Tensor]]:
+    def _read(self, handfuls: Sequence[tuple[int, ...]]) -> Iterator[tuple[Tensor, Tensor]]:
         if self.workers:
-            ahead: Iterable[tuple[Tensor, Tensor]] = _by_workers(self._chunks, chunks, self.workers, self.seed)
+            ahead: Iterable[Encoded] = _by_workers(self._chunks, handfuls, self.workers, self.seed)
         else:
-            ahead = _in_a_thread(self._chunks, chunks, self.chunks_per_buffer)
+            ahead = _in_a_thread(self._chunks, handfuls, -(-self.chunks_per_buffer // self.chunks_together))
         for encoded in ahead:
             if isinstance(encoded, ClimdiffError):
                 raise encoded
-            yield encoded
+            yield from encoded
+
+    def _handfuls(self, buffer: np.ndarray) -> list[tuple[int, ...]]:
+        """Return the chunks of a buffer in the order they are needed, those read at a time together."""
+        step = self.chunks_together
+        return [tuple(map(int, buffer[at : at + step])) for at in range(0, len(buffer), step)]
 
     def _buffers(self, epoch: int) -> list[np.ndarray]:
         """Return the numbers of the chunks read together, buffer by buffer."""
@@ -167,8 +179,11 @@ def _turn(field: Tensor, how: int) -> Tensor:
     return flipped.transpose(-2, -1) if how & 4 else flipped
 
 
+Encoded = list[tuple[Tensor, Tensor]] | ClimdiffError
+
+
 class _Chunks(Dataset):
-    """Encoded chunks by number: (target, condition) of consecutive dates, or the error that reading them met."""
+    """Encoded chunks by numbers: (target, condition) of consecutive dates each, or the error that reading them met."""
 
     def __init__(self, pairs: Pairs, encoder: Encoder, chunk_times: int, cache_bytes: int) -> None:
         self.pairs = pairs
@@ -184,31 +199,35 @@ class _Chunks(Dataset):
         start = chunk * self.chunk_times
         return range(start, min(start + self.chunk_times, self.pairs.n_times))
 
-    def __getitem__(self, chunk: int) -> tuple[Tensor, Tensor] | ClimdiffError:
-        if chunk in self.cache:
-            return self.cache[chunk]
-        times = self.times(chunk)
-        index = slice(times.start, times.stop)
+    def __getitem__(self, chunks: tuple[int, ...]) -> Encoded:
+        absent = sorted(chunk for chunk in chunks if chunk not in self.cache)
         try:
-            guess = self.pairs.guess(index)
-            encoded = self.encoder.target(self.pairs.truth(index), guess), self.encoder.condition(guess)
+            found = dict(zip(absent, self._encode(absent), strict=True)) if absent else {}
         except ClimdiffError as error:
             # Returned, not raised: torch would re-raise a worker's error as text, without its problems.
             return error
-        size = sum(tensor.nbytes for tensor in encoded)
+        size = sum(tensor.nbytes for encoded in found.values() for tensor in encoded)
         if size <= self.free_bytes:
             self.free_bytes -= size
-            self.cache[chunk] = encoded
-        return encoded
+            self.cache |= found
+        return [found[chunk] if chunk in found else self.cache[chunk] for chunk in chunks]
+
+    def _encode(self, chunks: Sequence[int]) -> list[tuple[Tensor, Tensor]]:
+        """Return the chunks, which share the memory of one read."""
+        lengths = [len(self.times(chunk)) for chunk in chunks]
+        index = np.concatenate([np.asarray(self.times(chunk)) for chunk in chunks])
+        guess = self.pairs.guess(index)
+        target, condition = self.encoder.target(self.pairs.truth(index), guess), self.encoder.condition(guess)
+        return list(zip(target.split(lengths), condition.split(lengths), strict=True))
 
 
-def _in_a_thread(chunks: _Chunks, order: Sequence[int], ahead: int) -> Iterator[tuple[Tensor, Tensor]]:
-    """Yield chunks in order; up to `ahead` more are read meanwhile. Closing it waits for the one being read."""
+def _in_a_thread(chunks: _Chunks, order: Sequence[tuple[int, ...]], ahead: int) -> Iterator[Encoded]:
+    """Yield chunks in order; up to `ahead` more items are read meanwhile. Closing it waits for the one being read."""
     waiting: deque[Future] = deque()
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="read") as reader:
         try:
-            for chunk in order:
-                waiting.append(reader.submit(chunks.__getitem__, chunk))
+            for handful in order:
+                waiting.append(reader.submit(chunks.__getitem__, handful))
                 if len(waiting) > ahead:
                     yield waiting.popleft().result()
             while waiting:
@@ -218,7 +237,7 @@ def _in_a_thread(chunks: _Chunks, order: Sequence[int], ahead: int) -> Iterator[
                 future.cancel()
 
 
-def _by_workers(chunks: _Chunks, order: Sequence[int], workers: int, seed: int) -> DataLoader:
+def _by_workers(chunks: _Chunks, order: Sequence[tuple[int, ...]], workers: int, seed: int) -> DataLoader:
     """Return a loader whose processes inherit no threads of this one, and which leaves the global generator alone."""
     context = multiprocessing.get_context("forkserver")
     # The server imports torch and xarray once for all workers.

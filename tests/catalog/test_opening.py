@@ -5,6 +5,9 @@ import sys
 import numpy as np
 import pytest
 import xarray as xr
+from obstore.exceptions import GenericError
+from obstore.store import MemoryStore
+from zarr.storage import ObjectStore
 
 from climdiff.catalog import opening
 from climdiff.catalog.entries import find, open_part
@@ -158,6 +161,27 @@ def test_a_remote_store_needs_the_cloud_extra_and_an_allowed_address(data_set, m
         open_part("my-set/fine")
     data_set({"urlpath: set/fine*.nc": "urlpath: file:///etc/passwd"})
     with pytest.raises(SecurityError, match="CD-042"):
+        open_part("my-set/fine")
+
+
+def test_a_remote_store_is_read_like_files(data_set, days, monkeypatch):
+    memory = MemoryStore()
+    monkeypatch.setattr("obstore.store.from_url", lambda url: memory)
+    data_set({"urlpath: set/fine*.nc": "engine: zarr\n    urlpath: s3://bucket/x.zarr"})
+    with pytest.raises(DataError, match=r"CD-012 s3://bucket/x\.zarr: no zarr store that can be read: .*Fix: check"):
+        open_part("my-set/fine")
+    days().to_zarr(ObjectStore(memory), zarr_format=3, consolidated=False)
+    opened = open_part("my-set/fine")
+    np.testing.assert_allclose(opened.tas, days().tas.values + 273.15, rtol=1e-6)
+
+
+def test_a_host_that_does_not_answer_is_one_line(data_set, monkeypatch):
+    def from_url(url):
+        raise GenericError("Generic HTTP error: no route to host\nDebug source: ...")
+
+    monkeypatch.setattr("obstore.store.from_url", from_url)
+    data_set({"urlpath: set/fine*.nc": "engine: zarr\n    urlpath: https://host.invalid/x.zarr"})
+    with pytest.raises(DataError, match=r"can be read: Generic HTTP error: no route to host\. Fix: check address"):
         open_part("my-set/fine")
 
 

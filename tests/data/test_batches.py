@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 import torch
 import xarray as xr
+from obstore.store import MemoryStore
+from zarr.storage import ObjectStore
 
 from climdiff.data.batches import Batch, Batches
 from climdiff.data.missing import apply_missing_policy
@@ -202,6 +204,23 @@ def test_the_cache_keeps_to_its_size(month):
     assert len(source._chunks.cache) == 4
 
 
+@pytest.mark.parametrize("cache_bytes", [0, 10**9])
+def test_small_chunks_are_read_together_in_the_same_order(month, monkeypatch, cache_bytes):
+    settings = {"chunk_times": 2, "buffer_times": 16, "cache_bytes": cache_bytes}
+    together = batches(*month, **settings)
+    monkeypatch.setattr("climdiff.data.batches.MOST_TOGETHER", 1)
+    alone = batches(*month, **settings)
+    assert (together.chunks_together, alone.chunks_together) == (2, 1)
+    for epoch in (0, 1):
+        assert same(list(together.epoch(epoch)), list(alone.epoch(epoch)))
+        assert same(list(together.epoch(epoch, start=3)), list(alone.epoch(epoch, start=3)))
+
+
+def test_large_fields_are_not_read_together(month, monkeypatch):
+    monkeypatch.setattr("climdiff.data.batches.SMALL_CELLS", 2 * 2 * 10 * 15 - 1)
+    assert batches(*month, chunk_times=2, buffer_times=32).chunks_together == 1
+
+
 def test_changing_a_batch_in_place_leaves_the_cache_alone(month):
     source = batches(*month, cache_bytes=10**9)
     first = [Batch(*(tensor.clone() for tensor in batch)) for batch in source.epoch(0)]
@@ -288,6 +307,15 @@ def test_real_rain_is_batched(real_data: Path, fit):
         assert torch.isfinite(first.target).all()
 
 
+def test_an_object_store_gives_the_same_batches(month):
+    pairs, encoder = month
+    memory = MemoryStore()
+    pairs.fine.to_zarr(ObjectStore(memory), encoding={"pr": {"chunks": (3, 10, 15)}}, consolidated=False)
+    with xr.open_zarr(ObjectStore(memory, read_only=True), chunks=None, consolidated=False) as fine:
+        remote = align(pairs.coarse, fine, pairs.static)
+        assert same(list(batches(remote, encoder).epoch(0)), list(batches(pairs, encoder).epoch(0)))
+
+
 def count_reads(source: Batches) -> list[int]:
     """Return a list that fills with the numbers of the chunks that are read."""
     read: list[int] = []
@@ -296,7 +324,7 @@ def count_reads(source: Batches) -> list[int]:
 
     class Counting(type(pairs)):
         def guess(self, index):
-            read.append(index.start // source.chunk_times)
+            read.extend(dict.fromkeys(int(position) // source.chunk_times for position in index))
             return guess(self, index)
 
     source._chunks.pairs = Counting(**vars(pairs))
