@@ -6,6 +6,7 @@ last). Our own step is `training.loop.Run.advance`, with all that belongs to it:
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -24,10 +25,14 @@ from climdiff.training.loop import Run, Settings
 
 CONDITIONS = 1
 """Channels of the condition; the network sees one more that says whether it is given, and the noisy field."""
-OURS = {"5M": Architecture((56, 112, 168), 1), "20M": Architecture((96, 192, 288), 2)}
-DIFFUSERS = {"5M": 32, "20M": 64}
-DIFFUSERS_EXAMPLE = {"5M": 28, "20M": 56}
-LUCIDRAINS = {"5M": 24, "20M": 48}
+OURS = {
+    "2M": Architecture((32, 64, 96), 1),
+    "5M": Architecture((56, 112, 168), 1),
+    "20M": Architecture((96, 192, 288), 2),
+}
+DIFFUSERS = {"2M": 18, "5M": 32, "20M": 64}
+DIFFUSERS_EXAMPLE = {"2M": 16, "5M": 28, "20M": 56}
+LUCIDRAINS = {"2M": 16, "5M": 24, "20M": 48}
 PEERS = ("diffusers", "diffusers' example", "lucidrains")
 
 
@@ -114,7 +119,9 @@ def diffusers_network(size: str) -> nn.Module:
 
     c = DIFFUSERS[size]
     widths = (c, 2 * c, 3 * c, 4 * c)
-    network = UNet2DModel(in_channels=CONDITIONS + 2, out_channels=1, block_out_channels=widths, norm_num_groups=16)
+    network = UNet2DModel(
+        in_channels=CONDITIONS + 2, out_channels=1, block_out_channels=widths, norm_num_groups=math.gcd(16, c)
+    )
     return Sample(network)
 
 
@@ -131,7 +138,7 @@ def diffusers_example(size: str) -> nn.Module:
         block_out_channels=(c, c, 2 * c, 2 * c, 4 * c, 4 * c),
         down_block_types=tuple(down),
         up_block_types=tuple(up),
-        norm_num_groups=c // 7,
+        norm_num_groups=4,
     )
     return Sample(network)
 
