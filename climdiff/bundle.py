@@ -138,6 +138,8 @@ class Model:
             "limits": self.downscaler.sampling.limits,
             "micro_batch": self.downscaler.sampling.micro_batch,
         }
+        if self.recipe.sample.spread == 1:
+            del facts["spread"]  # stores begun before there was such a factor go on
         if self.downscaler.steering:
             facts["unexplained"] = self.downscaler.unexplained.tolist()
         if self.downscaler.sampling.persistence is not None:

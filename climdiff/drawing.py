@@ -57,6 +57,7 @@ def sampling(recipe: Recipe, chain: Chain, limits: Limits, persistence: Persiste
         limits=limits,
         micro_batch=recipe.generate.micro_batch,
         persistence=persistence,
+        spread=sample.spread,
     )
 
 

@@ -165,9 +165,9 @@ def test_own_data_train(monkeypatch, tmp_path):
 
 
 def test_the_selftest_prints_a_line_a_check_and_json():
-    assert "42 of 42 checks passed" in run("selftest").output
+    assert "44 of 44 checks passed" in run("selftest").output
     rows = [json.loads(line) for line in run("selftest", "--json").output.splitlines()]
-    assert len(rows) == 42
+    assert len(rows) == 44
     assert set(rows[0]) == {"name", "expected", "found", "tolerance", "passed"}
 
 

@@ -21,7 +21,7 @@ from climdiff.downscalers.steering import Steering
 from climdiff.grids.grid import Grid
 from climdiff.grids.regrid import Method, regrid
 from climdiff.networks.precision import autocast
-from climdiff.samplers.ancestral import NoiseSource, Sampler, start_point
+from climdiff.samplers.ancestral import NoiseSource, Sampler, amplified, start_point
 from climdiff.samplers.noise import Noise, time_keys
 from climdiff.samplers.persistence import Persistence, PersistentNoise
 
@@ -42,6 +42,7 @@ class Sampling:
         micro_batch: Fields in one network evaluation; always filled up, because a convolution may round differently for
             another batch size.
         persistence: How long the noise of each target persists from date to date; None is not at all.
+        spread: Factor on all noise, that at the start and fresh noise.
     """
 
     sampler: Sampler
@@ -51,6 +52,7 @@ class Sampling:
     limits: Mapping[str, tuple[float, float]] | None = None
     micro_batch: int = 32
     persistence: Persistence | None = None
+    spread: float = 1.0
 
 
 class DiffusionDownscaler:
@@ -159,9 +161,10 @@ class DiffusionDownscaler:
     def _noise(
         self, seed: int, addresses: Sequence[tuple[int, np.ndarray]], shape: tuple[int, int, int]
     ) -> NoiseSource:
-        if self.sampling.persistence is None:
-            return Noise(seed, [(member, int(keys[0])) for member, keys in addresses], shape)
-        return PersistentNoise(seed, addresses, shape, self.sampling.persistence.coefficients())
+        persistence, spread = self.sampling.persistence, self.sampling.spread
+        if persistence is None:
+            return amplified(Noise(seed, [(member, int(keys[0])) for member, keys in addresses], shape), spread)
+        return amplified(PersistentNoise(seed, addresses, shape, persistence.coefficients()), spread)
 
     @torch.no_grad()
     def _draw(

@@ -192,6 +192,9 @@ class Sample(Section):
     guidance_interval: Annotated[tuple[float, float], Field()] | None = Field(
         default=None, description="Lowest and highest noise level at which guidance acts; null: all."
     )
+    spread: Annotated[float, Field(ge=0.1, le=10.0)] = Field(
+        default=1.0, description="Factor on all noise of a member; above 1 members differ more."
+    )
     noise_half_life: (
         Literal["fitted"] | Annotated[Mapping[Variable, HalfLife], Field(min_length=1, max_length=256)] | None
     ) = Field(

@@ -26,6 +26,15 @@ def start_point(sigmas: Tensor, noise: NoiseSource) -> Tensor:
     return math.sqrt(1 + float(sigmas[0]) ** 2) * noise(0)
 
 
+def amplified(noise: NoiseSource, factor: float) -> NoiseSource:
+    """Return the noise times a factor: members that differ from their mean by that factor, as far as all is linear.
+
+    Where the estimate of x0 is linear in x, as for Gaussian data, any sampler makes x0 of a sum of its draws and a
+    constant: start and fresh noise alike. The mean of members stays, their spread is multiplied, exactly.
+    """
+    return noise if factor == 1 else lambda draw: factor * noise(draw)
+
+
 def ddim(denoise: Denoise, x: Tensor, sigmas: Tensor, noise: NoiseSource, eta: float = 0.0) -> Tensor:
     """Return x0 by DDIM(eta) (Song et al., 2021, eqs. 12 and 16).
 

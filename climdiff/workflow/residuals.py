@@ -115,7 +115,7 @@ def _drawn(downscaler: DiffusionDownscaler, pairs: Pairs, index: np.ndarray, see
 def _averaging(downscaler: DiffusionDownscaler) -> DiffusionDownscaler:
     """Return the downscaler that stops at the first estimate: the mean given the predictors."""
     ends = torch.tensor([float(downscaler.sampling.sigmas[0]), 0.0])
-    sampling = replace(downscaler.sampling, sampler=ddim, sigmas=ends, persistence=None, guidance=1.0)
+    sampling = replace(downscaler.sampling, sampler=ddim, sigmas=ends, persistence=None, guidance=1.0, spread=1.0)
     sampling = replace(sampling, guidance_interval=None)
     return downscaler.changed(sampling=sampling, conservation=None)
 

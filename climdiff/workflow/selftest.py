@@ -17,7 +17,7 @@ from climdiff.diffusion.guidance import Evidence, classifier_free, matched, told
 from climdiff.diffusion.process import kernel, posterior
 from climdiff.grids.blocks import Blocks
 from climdiff.grids.conserving import scaled
-from climdiff.samplers.ancestral import Sampler, algorithm_18_2, ddim, ddpm, start_point
+from climdiff.samplers.ancestral import Sampler, algorithm_18_2, amplified, ddim, ddpm, start_point
 from climdiff.samplers.angular import angular
 from climdiff.samplers.dpm_solver import dpmpp_2m, dpmpp_2s, dpmpp_sde_2m
 from climdiff.samplers.heun import Churn, euler, heun
@@ -65,7 +65,7 @@ class Check(NamedTuple):
 
 def checks() -> Iterator[Check]:
     """Yield every check as it is done; about ten seconds in all."""
-    for each in (_process, _parameterisations, _algorithm, _orders, _laws, _guidance, _noise, _conservation):
+    for each in (_process, _parameterisations, _algorithm, _orders, _laws, _spread, _guidance, _noise, _conservation):
         yield from each()
 
 
@@ -120,6 +120,15 @@ def _laws() -> Iterator[Check]:
         drawn = sampler(_gaussian, start_point(sigmas, _normal(N_MEMBERS)), sigmas, _normal(N_MEMBERS))
         yield Check(f"known law, mean: {name}", MEAN, float(drawn.mean()), 5 * STD / N_MEMBERS**0.5 + 0.005)
         yield Check(f"known law, standard deviation: {name}", STD, float(drawn.std()), 0.015)
+
+
+def _spread() -> Iterator[Check]:
+    sigmas, factor = levels.karras(schedules.cosine(1000), 10), 1.3
+    for name, sampler in (("dpmpp_2m", dpmpp_2m), ("dpmpp_sde_2m", dpmpp_sde_2m)):
+        noises = [amplified(_normal(8), by) for by in (0, 1, factor)]
+        mean, once, more = (sampler(_gaussian, start_point(sigmas, noise), sigmas, noise) for noise in noises)
+        away = float((more - mean - factor * (once - mean)).abs().max())
+        yield Check(f"scaled noise, scaled spread: {name}", 0.0, away, 1e-12)
 
 
 def _guidance() -> Iterator[Check]:

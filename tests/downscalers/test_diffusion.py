@@ -80,6 +80,19 @@ def test_every_option_changes_the_member(parts, minute_recipe, changes):
 
 
 @pytest.mark.parametrize("sampler", get_args(SamplerName))
+def test_every_sampler_draws_members_of_more_or_less_spread_each_at_its_address(parts, minute_recipe, sampler):
+    downscaler, coarse = parts
+    drawn = {
+        spread: with_sample(downscaler, minute_recipe, sampler=sampler, spread=spread).downscale(coarse, range(6), 0)
+        for spread in (0.5, 1.0, 1.5)
+    }
+    spreads = [float(each["pr"].std("realization").mean()) for each in drawn.values()]
+    assert spreads[0] < spreads[1] < spreads[2]
+    alone = with_sample(downscaler, minute_recipe, sampler=sampler, spread=1.5).downscale(coarse[{"time": [1]}], [4], 0)
+    np.testing.assert_array_equal(alone["pr"][0, 0], drawn[1.5]["pr"][4, 1])
+
+
+@pytest.mark.parametrize("sampler", get_args(SamplerName))
 def test_steps_are_evaluations_of_the_network(parts, minute_recipe, sampler):
     downscaler, coarse = parts
     counted = []
@@ -118,6 +131,10 @@ def test_fault_082_a_member_with_persistent_noise_is_the_same_date_by_date(parts
     np.testing.assert_array_equal(both[1, 1], alone[0, 0])
     independent = with_sample(downscaler, minute_recipe).downscale(coarse, [0, 5], 0)["pr"].values
     assert np.abs(both - independent).max() > 1e-3
+    wider = persistent(downscaler, minute_recipe, 2.0)
+    wider.sampling = replace(wider.sampling, spread=1.3)
+    address, shape = [(5, wider._keys(coarse["time"])[1])], (1, 16, 16)
+    torch.testing.assert_close(wider._noise(0, address, shape)(2), 1.3 * made._noise(0, address, shape)(2))
     none = persistent(downscaler, minute_recipe, 0.0).downscale(coarse, [0, 5], 0)["pr"].values
     np.testing.assert_array_equal(none, independent)
 

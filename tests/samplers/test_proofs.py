@@ -13,7 +13,7 @@ from torch import nn
 from climdiff.diffusion import levels, schedules
 from climdiff.diffusion.denoiser import Denoiser, Prediction, output
 from climdiff.diffusion.guidance import classifier_free
-from climdiff.samplers.ancestral import ddim, ddpm
+from climdiff.samplers.ancestral import amplified, ddim, ddpm, start_point
 from climdiff.samplers.angular import angular
 from climdiff.samplers.dpm_solver import dpmpp_2m, dpmpp_2s, dpmpp_sde_2m
 from climdiff.samplers.heun import Churn, euler, heun
@@ -85,6 +85,38 @@ def test_every_combination_recovers_mean_and_covariance_of_a_gaussian(sampler, s
     scatter = 5 / math.sqrt(N_MEMBERS)
     torch.testing.assert_close(found.mean(0), MEAN.flatten(), rtol=0, atol=scatter + 0.01)
     torch.testing.assert_close(found.T.cov(), COVARIANCE, rtol=0.03, atol=1.5 * scatter)
+
+
+@pytest.mark.parametrize("factor", [0.4, 1.3])
+@pytest.mark.parametrize("sampler", SAMPLERS.values(), ids=SAMPLERS.keys())
+def test_scaled_noise_scales_the_spread_of_a_gaussian_exactly_and_leaves_its_mean(sampler, factor):
+    """Every member moves away from the member without noise, which is the mean, by the factor."""
+    sigmas = levels.karras(CHAINS["cosine"], 6)
+    none, once, more = (
+        sampler(gaussian, start_point(sigmas, amplified(noise, by)), sigmas, amplified(noise, by))
+        for by in (0, 1, factor)
+    )
+    torch.testing.assert_close(more - none, factor * (once - none), rtol=0, atol=1e-12)
+    assert float(none.std(0).max()) < 1e-12
+    torch.testing.assert_close(more.std(0) / once.std(0), torch.full((2, 1, 1), factor, dtype=torch.float64))
+
+
+@pytest.mark.parametrize("factor", [0.7, 1.5])
+def test_scaled_noise_stretches_a_law_of_one_dimension_through_its_quantiles(factor):
+    """The flow maps z to F^-1(Phi(z)), so scaled noise ends at F^-1(Phi(factor z)): here F has two parts."""
+    normal = torch.distributions.Normal(0.0, 1.0)
+    centers = torch.tensor([-1.0, 1.0], dtype=torch.float64)
+
+    def mixture(x, sigma):
+        variance = 0.5**2 + float(sigma[0]) ** 2
+        share = (-((x[..., None] - centers) ** 2) / (2 * variance)).softmax(-1)
+        return (share * (centers + 0.5**2 / variance * (x[..., None] - centers))).sum(-1)
+
+    z = torch.linspace(-1.5, 1.5, 13, dtype=torch.float64).reshape(-1, 1, 1, 1)
+    sigmas = levels.karras(schedules.edm(1000), 400, smallest=0.005)
+    found = dpmpp_2m(mixture, start_point(sigmas, amplified(lambda k: z, factor)), sigmas, noise)
+    reached = normal.cdf((found[..., None] - centers) / 0.5).mean(-1)
+    torch.testing.assert_close(reached, normal.cdf(factor * z), rtol=0, atol=0.005)
 
 
 @pytest.mark.parametrize(
