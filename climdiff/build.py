@@ -240,5 +240,5 @@ def batches(recipe: Recipe, train: Pairs, encoder: Encoder) -> Batches:
 def settings(recipe: Recipe) -> Settings:
     """Return how to train."""
     train = recipe.train
-    names = (field.name for field in dataclasses.fields(Settings) if field.name != "seed")
+    names = (field.name for field in dataclasses.fields(Settings) if field.name not in ("seed", "others"))
     return Settings(**{name: getattr(train, name) for name in names}, seed=recipe.seed)

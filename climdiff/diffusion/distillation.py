@@ -9,11 +9,11 @@ neighbors, which tell textures apart.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d
 
 from climdiff.diffusion.denoiser import Denoiser
@@ -46,12 +46,17 @@ class OneStep(NamedTuple):
     dtype: torch.dtype
 
     @property
+    def networks(self) -> Mapping[str, nn.Module]:
+        """The student, which is all that is trained."""
+        return {"denoiser": self.network}
+
+    @property
     def groups(self) -> tuple[str, ...]:
         """No groups: there is one noise level."""
         return ()
 
-    def losses(self, batch: Labelled, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """Return the score of each sample (batch,), and zeros; z_T comes from `generator` (on the CPU)."""
+    def losses(self, batch: Labelled, generator: torch.Generator, step: int) -> Iterator[tuple[str, Tensor, Tensor]]:
+        """Yield the score of each sample (batch,), and zeros; z_T comes from `generator` (on the CPU)."""
         device = next(self.network.parameters()).device
         truth = batch.target.to(device)
         sigma = level(self.network.chain)
@@ -61,7 +66,7 @@ class OneStep(NamedTuple):
         with autocast(self.dtype, device):
             drawn = self.network(x, torch.full((len(x),), sigma, dtype=torch.float64), condition).float()
         one, other = drawn.chunk(2)
-        return fair_crps(one, other, truth), torch.zeros(len(truth), dtype=torch.long)
+        yield "denoiser", fair_crps(one, other, truth), torch.zeros(len(truth), dtype=torch.long)
 
 
 def fair_crps(one: Tensor, other: Tensor, truth: Tensor) -> Tensor:

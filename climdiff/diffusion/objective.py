@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from itertools import pairwise
 from typing import NamedTuple, Protocol
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from climdiff.diffusion.denoiser import Denoiser
 from climdiff.diffusion.loss import Weighting, draw, epsilon_loss
@@ -40,14 +41,19 @@ class Objective(NamedTuple):
     dtype: torch.dtype
 
     @property
+    def networks(self) -> Mapping[str, nn.Module]:
+        """The denoiser, which is all that is trained."""
+        return {"denoiser": self.network}
+
+    @property
     def groups(self) -> tuple[str, ...]:
         """Names of the bands of noise levels that losses are told apart by."""
         edges = [f"{edge:g}" for edge in BANDS]
         inner = [f"sigma_{low}_to_{high}" for low, high in pairwise(edges)]
         return (f"sigma_below_{edges[0]}", *inner, f"sigma_above_{edges[-1]}")
 
-    def losses(self, batch: Labelled, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """Return the loss of each sample (batch,) and the number of its group (batch,).
+    def losses(self, batch: Labelled, generator: torch.Generator, step: int) -> Iterator[tuple[str, Tensor, Tensor]]:
+        """Yield the denoiser's loss of each sample (batch,) and the number of its group (batch,), at any step.
 
         t, eps and the condition dropout come from `generator` (on the CPU).
         """
@@ -59,4 +65,5 @@ class Objective(NamedTuple):
         drawn = draw(batch.target, chain, self.weighting, self.condition_dropout, generator)
         with autocast(self.dtype, device):
             losses = epsilon_loss(self.network, x, condition, drawn, self.weighting)
-        return losses, torch.bucketize(sigma_of_time(chain, drawn.t), torch.tensor(BANDS, dtype=torch.float64))
+        bands = torch.bucketize(sigma_of_time(chain, drawn.t), torch.tensor(BANDS, dtype=torch.float64))
+        yield "denoiser", losses, bands

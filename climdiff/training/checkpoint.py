@@ -46,7 +46,7 @@ def save(
     Args:
         folder: Directory of all checkpoints of a run; created if absent.
         step: Optimizer steps done.
-        parts: Named tensors for each of `PARTS`.
+        parts: Named tensors of each part: `PARTS`, and those of networks that serve the training only.
         identity: What the run is; compared when it is resumed.
         score: Validation score at this step, if it was validated.
     """
@@ -54,9 +54,9 @@ def save(
     target = folder / f"step-{step:08d}"
     building = Path(tempfile.mkdtemp(prefix=".saving-", dir=folder))
     hashes = {}
-    for name in PARTS:
+    for name, tensors in parts.items():
         file = building / f"{name}.safetensors"
-        save_tensors(file, parts[name])
+        save_tensors(file, tensors)
         hashes[file.name] = sha256(file)
     meta = {"format": FORMAT, "step": step, "score": score, "identity": dict(identity), "sha256": hashes}
     (building / "meta.json").write_text(json.dumps(meta, indent=1))
@@ -98,7 +98,7 @@ def retain(folder: Path, newest: int) -> None:
 
 
 def load(checkpoint: Checkpoint, part: str) -> dict[str, Tensor]:
-    """Return the tensors of one of `PARTS`.
+    """Return the tensors of one part, one of `PARTS` or of those saved beside them.
 
     Raises:
         MismatchError: CD-049 where the file is not the one that was saved, CD-048 where it cannot be read.

@@ -29,8 +29,8 @@ class Objective(Protocol):
     """All the loop knows of a method: what is trained and how wrong it is on a batch."""
 
     @property
-    def network(self) -> nn.Module:
-        """What is trained."""
+    def networks(self) -> Mapping[str, nn.Module]:
+        """What is trained, by name; the first is averaged, validated and kept, the others serve its training only."""
         ...
 
     @property
@@ -38,10 +38,11 @@ class Objective(Protocol):
         """Names of the groups that losses are reported for, such as bands of noise levels."""
         ...
 
-    def losses(self, batch: Any, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """Return the loss of each sample and the number of its group, (batch,) each.
+    def losses(self, batch: Any, generator: torch.Generator, step: int) -> Iterator[tuple[str, Tensor, Tensor]]:
+        """Yield (name of a network, its loss for each sample (batch,), the number of each sample's group (batch,)).
 
-        Every random number comes from `generator`.
+        A network has moved down its loss when the next one is asked for: an adversary is scored after that. Every
+        random number comes from `generator`; `step` counts from 1.
         """
         ...
 
@@ -75,6 +76,8 @@ class Settings:
     keep_checkpoints: int
     log_every: int
     seed: int
+    others: tuple[Method, float] | None = None
+    """Optimizer and peak learning rate of the networks beside the first; None: as the first."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +91,7 @@ class Progress:
 
 
 class Losses(NamedTuple):
-    """Losses of one step: their mean, and of each sample with the number of its group."""
+    """Losses of one step: the mean of the first network's, and of each sample with the number of its group."""
 
     mean: float
     of_sample: np.ndarray
@@ -96,50 +99,65 @@ class Losses(NamedTuple):
 
 
 class Run:
-    """The state of one training run: network, its average, optimizer and the step they have reached."""
+    """The state of one training run: networks, the average of the first, optimizers and the step they have reached."""
 
     def __init__(self, objective: Objective, settings: Settings, identity: Mapping[str, Any]) -> None:
         self.objective = objective
         self.settings = settings
         self.identity = identity
-        self.network = objective.network
+        (self.first, self.network), *others = objective.networks.items()
         self.average = Average(self.network, settings.ema_half_life)
-        self.optimizer = Optimizer(self.network, settings.optimizer, settings.learning_rate, settings.weight_decay)
+        own = settings.optimizer, settings.learning_rate
+        self.rates = {self.first: own} | {name: settings.others or own for name, _ in others}
+        self.optimizers = {
+            name: Optimizer(network, *self.rates[name], settings.weight_decay)
+            for name, network in objective.networks.items()
+        }
         self.step = 0
 
     def advance(self, batch: Any) -> Losses:
-        """Do one optimizer step and return its losses.
+        """Do one optimizer step of each network and return their losses.
 
         Raises:
-            DataError: CD-061 when the loss is not finite; weights are left as they were.
+            DataError: CD-061 when a loss is not finite; the weights of its network are left as they were.
         """
         number = self.step + 1
         entropy = np.random.SeedSequence((self.settings.seed, number)).generate_state(2, np.uint64)
         torch.manual_seed(int(entropy[0]))  # dropout layers draw from the global generator
         generator = torch.Generator().manual_seed(int(entropy[1]))
-        of_sample, group = self.objective.losses(batch, generator)
-        loss = of_sample.mean()
+        means, of_samples, groups = {}, [], []
+        for name, of_sample, group in self.objective.losses(batch, generator, number):
+            means[name] = self._move(name, of_sample.mean(), number, batch)
+            of_samples.append(of_sample.detach().cpu().numpy())
+            groups.append(group.cpu().numpy())
+        self.step = number
+        self.average.update(self.network, number)
+        return Losses(means[self.first], np.concatenate(of_samples), np.concatenate(groups))
+
+    def _move(self, name: str, loss: Tensor, number: int, batch: Any) -> float:
+        """Move a network down its loss, and no other; return the loss."""
+        weights = list(self.objective.networks[name].parameters())
         value = float(loss.detach())
-        loss.backward()
-        norm = float(nn.utils.clip_grad_norm_(self.network.parameters(), self.settings.gradient_clip))
+        loss.backward(inputs=weights)
+        norm = float(nn.utils.clip_grad_norm_(weights, self.settings.gradient_clip))
         if not (math.isfinite(value) and math.isfinite(norm)):
             where = f"training step {number}"
             what = f"the loss is {value:g} and the norm of its gradient {norm:g}; positions of the batch in time: "
             what += str(getattr(batch, "time_index", torch.empty(0)).tolist())
             fix = "check these dates, lower train.learning_rate, or resume from the last checkpoint, which is sound"
             raise DataError(Problem(61, where, what, fix))
-        self.optimizer.step(learning_rate(number, self.settings))
-        self.step = number
-        self.average.update(self.network, number)
-        return Losses(value, of_sample.detach().cpu().numpy(), group.cpu().numpy())
+        self.optimizers[name].step(learning_rate(number, self.settings, self.rates[name][1]))
+        return value
 
     def save(self, folder: Path, score: float | None) -> None:
         """Save a checkpoint of the present step and drop those no longer needed."""
         parts = {
             "weights": self.network.state_dict(),
             "average": self.average.network.state_dict(),
-            "optimizer": self.optimizer.state(),
+            "optimizer": self.optimizers[self.first].state(),
         }
+        for name, network in self._others():
+            parts |= {name: network.state_dict(), f"{name}_optimizer": self.optimizers[name].state()}
         checkpoint.save(folder, self.step, parts, self.identity, score)
         checkpoint.retain(folder, self.settings.keep_checkpoints)
 
@@ -156,15 +174,21 @@ class Run:
             raise MismatchError(Problem(45, str(saved.path), f"the checkpoint is of another run ({what})", fix))
         self.network.load_state_dict(checkpoint.load(saved, "weights"))
         self.average.network.load_state_dict(checkpoint.load(saved, "average"))
-        self.optimizer.load(checkpoint.load(saved, "optimizer"))
+        self.optimizers[self.first].load(checkpoint.load(saved, "optimizer"))
+        for name, network in self._others():
+            network.load_state_dict(checkpoint.load(saved, name))
+            self.optimizers[name].load(checkpoint.load(saved, f"{name}_optimizer"))
         self.step = saved.step
 
+    def _others(self) -> list[tuple[str, nn.Module]]:
+        return [(name, network) for name, network in self.objective.networks.items() if name != self.first]
 
-def learning_rate(step: int, settings: Settings) -> float:
+
+def learning_rate(step: int, settings: Settings, peak: float) -> float:
     """Return the learning rate of step `step` (from 1): linear warm-up, then a cosine down to 1 % of the peak."""
     warm = min(1.0, step / max(settings.warmup_steps, 1))
     done = min(step / settings.steps, 1.0)
-    return settings.learning_rate * warm * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * done)))
+    return peak * warm * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * done)))
 
 
 def train(

@@ -26,7 +26,7 @@ def test_a_denoiser_learns_to_tell_noise_from_a_constant_field():
     optimizer = torch.optim.Adam(denoiser.parameters(), lr=3e-3)
     losses = []
     for step in range(60):
-        loss = objective.losses(batch, torch.Generator().manual_seed(step))[0].mean()
+        loss = next(objective.losses(batch, torch.Generator().manual_seed(step), step + 1))[1].mean()
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -39,7 +39,7 @@ def test_the_loss_depends_on_batch_and_generator_only():
     denoiser = Denoiser(UNet(3, 1, Architecture((16,), blocks=1, stem=1)), schedules.cosine(100), "epsilon")
     batch = Batch(torch.randn(4, 1, 8, 8), torch.randn(4, 1, 8, 8))
     objective = Objective(denoiser, "uniform", 0.5, torch.float32)
-    losses = [objective.losses(batch, torch.Generator().manual_seed(5))[0].tolist() for _ in range(2)]
+    losses = [next(objective.losses(batch, torch.Generator().manual_seed(5), 1))[1].tolist() for _ in range(2)]
     assert losses[0] == losses[1]
 
 
@@ -50,7 +50,7 @@ def test_each_sample_is_in_the_band_of_its_noise_level():
         Denoiser(UNet(3, 1, Architecture((16,), blocks=1, stem=1)), chain, "epsilon"), "bounded", 0.0, torch.float32
     )
     batch = Batch(torch.zeros(64, 1, 8, 8), torch.zeros(64, 1, 8, 8))
-    losses, group = objective.losses(batch, torch.Generator().manual_seed(0))
+    ((_, losses, group),) = objective.losses(batch, torch.Generator().manual_seed(0), 1)
     assert objective.groups == ("sigma_below_0.1", "sigma_0.1_to_1", "sigma_1_to_10", "sigma_above_10")
     assert losses.shape == group.shape == (64,)
     # the t of a batch are spread evenly: a band has the share of the chain's steps that lie in it

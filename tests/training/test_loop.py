@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from dataclasses import replace
 from typing import NamedTuple
 
 import pytest
@@ -60,13 +61,46 @@ class Objective:
 
     groups = ("even", "odd")
 
-    def losses(self, batch, generator):
+    @property
+    def networks(self):
+        return {"map": self.network}
+
+    def losses(self, batch, generator, step):
         noise = torch.randn(batch.target.shape, generator=generator)
-        return ((self.network(batch.target + noise) - batch.target) ** 2).mean(dim=1), torch.arange(4) % 2
+        yield "map", ((self.network(batch.target + noise) - batch.target) ** 2).mean(dim=1), torch.arange(4) % 2
 
 
-def fresh(settings=SETTINGS):
-    return Run(Objective(), settings, {"recipe": "abc"})
+class Duel(Objective):
+    """The map against a critic, which is asked after the map has moved and keeps a count of its own."""
+
+    groups = ("map", "critic")
+
+    def __init__(self):
+        super().__init__()
+        self.critic = nn.Sequential(nn.Linear(3, 40), nn.Linear(40, 40), nn.Linear(40, 1))
+        self.critic.register_buffer("calls", torch.zeros(()))
+        self.seen = []
+
+    @property
+    def networks(self):
+        return {"map": self.network, "critic": self.critic}
+
+    def losses(self, batch, generator, step):
+        fake = self.network(batch.target + torch.randn(batch.target.shape, generator=generator))
+        before = parameters(self.critic)
+        yield "map", -self.critic(fake)[:, 0] + ((fake - batch.target) ** 2).mean(dim=1), torch.zeros(4)
+        moved = parameters(self.network)
+        self.critic.calls += 1
+        yield "critic", (self.critic(fake.detach()) - self.critic(batch.target))[:, 0] ** 2, torch.ones(4)
+        self.seen.append((step, before, moved))
+
+
+def parameters(network):
+    return torch.cat([p.detach().flatten() for p in network.parameters()])
+
+
+def fresh(settings=SETTINGS, objective=Objective):
+    return Run(objective(), settings, {"recipe": "abc"})
 
 
 def score(network):
@@ -74,7 +108,8 @@ def score(network):
 
 
 def weights(run):
-    return torch.cat([p.detach().flatten() for p in (*run.network.parameters(), *run.average.network.parameters())])
+    networks = (*run.objective.networks.values(), run.average.network)
+    return torch.cat([*map(parameters, networks), *(b.flatten() for each in networks for b in each.buffers())])
 
 
 def stop_after(step):
@@ -87,19 +122,46 @@ def stop_after(step):
     return should_stop
 
 
+@pytest.mark.parametrize("objective", [Objective, Duel])
 @pytest.mark.parametrize("killed_after", [1, 4, 7])
-def test_fault_059_a_resumed_run_ends_with_the_same_bits(tmp_path, killed_after):
-    whole = fresh()
+def test_fault_059_a_resumed_run_ends_with_the_same_bits(tmp_path, killed_after, objective):
+    whole = fresh(objective=objective)
     train(whole, Batches(), tmp_path / "whole", score)
     with pytest.raises(RetryError, match=f"CD-060 .*stopped at step {killed_after} of 12.*--resume"):
-        train(fresh(), Batches(), tmp_path / "parts", score, should_stop=stop_after(killed_after))
-    resumed = fresh()
+        stop = stop_after(killed_after)
+        train(fresh(objective=objective), Batches(), tmp_path / "parts", score, should_stop=stop)
+    resumed = fresh(objective=objective)
     resumed.restore(checkpoint.complete(tmp_path / "parts" / "checkpoints")[-1])
     assert resumed.step == killed_after
     train(resumed, Batches(), tmp_path / "parts", score)
     assert torch.equal(weights(whole), weights(resumed))
     keep = lambda rows: [(r["step"], r.get("validation_score")) for r in rows if "validation_score" in r]  # noqa: E731
     assert keep(read(tmp_path / "whole" / "log.jsonl")) == keep(read(tmp_path / "parts" / "log.jsonl"))
+
+
+def test_each_network_moves_down_its_own_loss_only_and_in_turn():
+    """Before the first loss is asked for both stand; the critic has not moved when the map has."""
+    run = fresh(objective=Duel)
+    start = {name: parameters(network) for name, network in run.objective.networks.items()}
+    losses = run.advance(next(Batches().epoch(0)))
+    ((step, critic_before, map_after),) = run.objective.seen
+    assert step == 1
+    assert torch.equal(critic_before, start["critic"])
+    assert not torch.equal(map_after, start["map"])
+    assert torch.equal(map_after, parameters(run.objective.network))
+    assert not torch.equal(parameters(run.objective.critic), start["critic"])
+    assert all(p.grad is None for network in run.objective.networks.values() for p in network.parameters())
+    assert losses.mean == pytest.approx(float(losses.of_sample[losses.group == 0].mean()))
+
+
+def test_other_networks_may_have_an_optimizer_and_a_rate_of_their_own():
+    """One step of AdamW without decay from rest moves every weight by the rate, whatever the gradient."""
+    run = fresh(replace(SETTINGS, weight_decay=0.0, warmup_steps=0, others=("adamw", 1e-4)), Duel)
+    before = parameters(run.objective.critic)
+    run.advance(next(Batches().epoch(0)))
+    moved = (parameters(run.objective.critic) - before).abs()
+    expected = learning_rate(1, run.settings, 1e-4)
+    assert moved[moved > 1e-6].numpy() == pytest.approx(expected, rel=1e-2)
 
 
 def test_validation_steps_and_the_last_step_are_scored(tmp_path):
@@ -131,7 +193,7 @@ def test_fault_045_a_checkpoint_of_another_recipe_is_refused(tmp_path):
 
 
 def test_the_learning_rate_warms_up_and_falls():
-    rates = [learning_rate(step, SETTINGS) for step in range(1, 13)]
+    rates = [learning_rate(step, SETTINGS, 1e-2) for step in range(1, 13)]
     cosine = [0.01 + 0.99 * (1 + math.cos(math.pi * step / 12)) / 2 for step in range(1, 13)]
     expected = [1e-2 * min(1, step / 4) * factor for step, factor in enumerate(cosine, start=1)]
     assert rates == pytest.approx(expected, rel=1e-12)
