@@ -1,4 +1,4 @@
-"""Scores of an ensemble as a probability forecast: fair CRPS, ranks, Brier score and reliability.
+"""Scores of an ensemble as a probability forecast: CRPS, ranks, Brier score and reliability.
 
 Arrays are plain numpy: `members` is (realization, ...), `truth` and `weights` are (...), everything in one unit.
 What is summed over cells comes back as an additive table, so blocks of times can be added in any order.
@@ -6,6 +6,7 @@ What is summed over cells comes back as an additive table, so blocks of times ca
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,13 +27,30 @@ def crps_fair(members: np.ndarray, truth: np.ndarray) -> np.ndarray:
         truth: (...), the same dtype.
 
     Returns:
-        (...) float64; NaN where the truth or a member is NaN. Extra memory beside it: one block of cells.
+        (...) float64; NaN where the truth or a member is NaN. Extra memory beside it: as much again and one block of
+        cells.
     """
+    error, spread = crps_terms(members, truth)
+    return np.subtract(error[0], spread[0], out=error[0])
+
+
+def crps_terms(
+    members: np.ndarray, truth: np.ndarray, thresholds: Sequence[float] = ()
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the mean distance of members and truth and half the unbiased mean distance of two members, cell by cell.
+
+    Both are (1 + thresholds, ...) float64: first of the values, then of max(value, threshold), so that they belong to
+    the CRPS weighted to thresholds from there upwards (Gneiting & Ranjan 2011; by the chaining function
+    max(x, t), Allen et al. 2023). The fair CRPS is their difference. The members of a cell are sorted once for
+    all thresholds.
+    """
+    shape = (1 + len(thresholds), *truth.shape)
     if members.ndim > 2 and not members.flags.c_contiguous:
-        return np.stack([crps_fair(members[:, i], truth[i]) for i in range(truth.shape[0])])
+        parts = [crps_terms(members[:, i], truth[i], thresholds) for i in range(truth.shape[0])]
+        return np.stack([part[0] for part in parts], axis=1), np.stack([part[1] for part in parts], axis=1)
     n_members = members.shape[0]
     members, observed = members.reshape(n_members, -1), truth.reshape(-1)
-    scores = np.empty(observed.size)
+    errors, spreads = np.zeros((2, shape[0], observed.size))
     mean = np.full(n_members, 1.0 / n_members)
     half_spread = (2.0 * np.arange(1, n_members + 1) - n_members - 1) / (n_members * max(n_members - 1, 1))
     narrow = np.empty((CELLS_PER_BLOCK, n_members), members.dtype)
@@ -42,11 +60,39 @@ def crps_fair(members: np.ndarray, truth: np.ndarray) -> np.ndarray:
         distance, exact = narrow[: cells.stop - start], wide[: cells.stop - start]
         np.subtract(members[:, cells].T, observed[cells, None], out=distance)
         distance.sort(axis=1)
+        for i, threshold in enumerate(thresholds, start=1):
+            below = threshold - observed[cells].astype(np.float64)  # how far the truth lies below the threshold
+            active = np.flatnonzero(~((below >= 0) & (distance[:, -1] <= below)))  # elsewhere all is cut to one value
+            above = np.maximum(distance[active], below[active, None]) - np.maximum(below[active], 0.0)[:, None]
+            spreads[i, start + active] = above @ half_spread
+            errors[i, start + active] = np.abs(above, out=above) @ mean
         exact[...] = distance  # sums in float64 do not depend on how cells are cut into blocks
-        spread = exact @ half_spread
+        spreads[0, cells] = exact @ half_spread
         np.abs(exact, out=exact)
-        np.subtract(exact @ mean, spread, out=scores[cells])
-    return scores.reshape(truth.shape)
+        errors[0, cells] = exact @ mean
+    return errors.reshape(shape), spreads.reshape(shape)
+
+
+def crps_sums(error: np.ndarray, spread: np.ndarray, weights: np.ndarray) -> dict[str, np.ndarray]:
+    """Return the weighted sums over all cells of what `crps_terms` gives, (1 + thresholds,) each; they add up."""
+    flat = weights.ravel()
+    return {
+        "error": error.reshape(len(error), -1) @ flat,
+        "spread": spread.reshape(len(spread), -1) @ flat,
+        "weight": flat.sum(),
+    }
+
+
+def crps_scores(sums: Mapping[str, np.ndarray], n_members: int, thresholds: Sequence[float]) -> dict[str, float]:
+    """Return `crps_fair`, `crps_ecdf` and per threshold `twcrps@T` (fair), in the unit of the values.
+
+    `crps_ecdf` takes the members for the whole distribution, mean |x_i - y| - mean |x_i - x_j| / 2 over all M^2 pairs
+    (Gneiting & Raftery 2007, eq. 21): it is larger by up to 1 + 1/M and never to be compared with the fair one.
+    """
+    error, spread = sums["error"] / sums["weight"], sums["spread"] / sums["weight"]
+    scores = {"crps_fair": error[0] - spread[0], "crps_ecdf": error[0] - spread[0] * (n_members - 1) / n_members}
+    scores |= {f"twcrps@{t:g}": error[i] - spread[i] for i, t in enumerate(thresholds, start=1)}
+    return {name: float(value) for name, value in scores.items()}
 
 
 def rank_table(members: np.ndarray, truth: np.ndarray, weights: np.ndarray) -> np.ndarray:
@@ -76,17 +122,44 @@ def rank_histogram(table: np.ndarray) -> np.ndarray:
     return histogram / table.sum()
 
 
+def event_count(members: np.ndarray, threshold: float) -> np.ndarray:
+    """Return the number of members with the event value >= threshold, (...) int32."""
+    count = np.zeros(members.shape[1:], np.int32)
+    for member in members:
+        count += member >= threshold
+    return count
+
+
 def event_table(members: np.ndarray, truth: np.ndarray, weights: np.ndarray, threshold: float) -> np.ndarray:
     """Return the weight of cells by (event seen or not, members that have it); additive, (2, M + 1).
 
     The event is value >= threshold.
     """
-    n_members = members.shape[0]
-    count = np.zeros(truth.shape, np.int64)
-    for member in members:
-        count += member >= threshold
-    cell = ((truth >= threshold) * (n_members + 1) + count).ravel()
-    return np.bincount(cell, weights.ravel(), minlength=2 * (n_members + 1)).reshape(2, n_members + 1)
+    return count_table(event_count(members, threshold), truth >= threshold, weights, len(members))
+
+
+def count_table(count: np.ndarray, seen: np.ndarray, weights: np.ndarray, n_members: int) -> np.ndarray:
+    """Return what `event_table` does, from counts.
+
+    Args:
+        count: (...), as `event_count` gives it.
+        seen: (...) bool, whether the truth has the event.
+        weights: (...).
+        n_members: Number of members.
+    """
+    cell = seen * np.int32(n_members + 1) + count
+    return np.bincount(cell.ravel(), weights.ravel(), minlength=2 * (n_members + 1)).reshape(2, n_members + 1)
+
+
+def event_scores(table: np.ndarray) -> dict[str, float]:
+    """Return `brier`, `brier_fair`, `wet_fraction` and `wet_fraction_truth` of an event table."""
+    wet, wet_truth = wet_fractions(table)
+    return {
+        "brier": brier(table),
+        "brier_fair": brier_fair(table),
+        "wet_fraction": wet,
+        "wet_fraction_truth": wet_truth,
+    }
 
 
 @dataclass(frozen=True)

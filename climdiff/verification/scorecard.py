@@ -7,33 +7,33 @@ time, but for two numbers per time: its fair CRPS and the weight of its cells.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import xarray as xr
 
 from climdiff.errors import DataError, OutputError, Problem
 from climdiff.grids.grid import Grid
-from climdiff.verification import fields, probabilistic, spectra
+from climdiff.verification import probabilistic, spectra
 from climdiff.verification.ensembles import Match, incomplete, listed, match
+from climdiff.verification.families import FAMILIES, Block, Setting, Sums
 
 Progress = Callable[[int, int], None]
-Sums = dict[str, dict[str, np.ndarray]]
+PIECE_VALUES = 2**20
+"""Values of members that are scored at a time; 4 MiB in float32, and a few times that for what is made of them."""
 
 
 @dataclass(frozen=True)
 class VariableScores:
     """All scores of one variable, in its own `units`.
 
-    `scalars` has `crps_fair, mae, rmse, bias, spread, spread_skill` (of the ensemble mean; spread_skill with the
-    finite-ensemble correction), `n_members, n_times`, and per threshold `brier@T, brier_fair@T, wet_fraction@T,
-    wet_fraction_truth@T` for the event value >= T. One member has no spread: its crps_fair is its mean absolute error,
-    and spread and spread_skill are NaN.
+    `scalars` has all that is one number, by the names that docs/scores.md defines; those of the event value >= T end in
+    `@T`. One member has no spread: its crps_fair is its mean absolute error, and spread and spread_skill are NaN.
     `crps` is (time,), the fair CRPS of each time (NaN where no cell has a truth), `weight` (time,) the weight of its
     cells: their weighted mean is the scalar `crps_fair`. `rank_histogram` is (M + 1,), the share of cells at each rank.
     `spectrum` is None for other than two horizontal dimensions, fewer than 8 cells a side, or no time without missing
-    cells.
+    cells. `tables` has what else is more than one number, each on dimensions of its own.
     """
 
     units: str
@@ -44,6 +44,7 @@ class VariableScores:
     rank_histogram: np.ndarray
     reliability: Mapping[float, probabilistic.Reliability]
     spectrum: spectra.Spectrum | None
+    tables: Mapping[str, xr.DataArray] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -105,8 +106,10 @@ def scorecard(
 
     spacing_km = _spacing_km(truth)
     for name, pair in matches.items():
-        collected = _collect(pair, (thresholds or {}).get(name, ()), _cell_weights(pair, area), advance)
-        found[name] = _finish(pair, *collected, spacing_km)
+        chosen = tuple(float(threshold) for threshold in (thresholds or {}).get(name, ()))
+        setting = Setting(pair.n_members, chosen, tuple(pair.cells.values()))
+        collected = _collect(pair, setting, _cell_weights(pair, area), advance)
+        found[name] = _finish(pair, setting, *collected, spacing_km)
         n_before += pair.times.size
     return Scores(found)
 
@@ -125,19 +128,20 @@ def _cell_weights(pair: Match, area: xr.DataArray | None) -> np.ndarray:
 
 
 def _collect(
-    pair: Match, thresholds: Sequence[float], cell_weights: np.ndarray, advance: Callable[[int], None]
-) -> tuple[Sums, np.ndarray, np.ndarray]:
-    """Return the sums over all times of one variable, and the fair CRPS and the weight of each time."""
-    sums: Sums = {}
+    pair: Match, setting: Setting, cell_weights: np.ndarray, advance: Callable[[int], None]
+) -> tuple[dict[str, Sums], np.ndarray, np.ndarray]:
+    """Return the sums of every family over all times of one variable, and the fair CRPS and the weight of each time."""
+    sums: dict[str, Sums] = {family.name: {} for family in FAMILIES}
     crps: list[np.ndarray] = []
     weight: list[np.ndarray] = []
     bad = np.zeros(pair.times.size, bool)
-    for span, members, truth in pair.blocks():
+    for span, members, truth in _pieces(pair):
         bad[span] = incomplete(members, truth)
         if not bad.any():
             _refuse_infinite(truth, pair, span)
-            block, block_crps, block_weight = _block_sums(members, truth, thresholds, cell_weights)
-            sums = _add(sums, block)
+            block = _block(members, truth, cell_weights, setting)
+            sums = {family.name: _add(sums[family.name], family.sums(block)) for family in FAMILIES}
+            block_crps, block_weight = _series(block)
             crps.append(block_crps)
             weight.append(block_weight)
         advance(span.stop)
@@ -152,6 +156,16 @@ def _collect(
     return sums, np.concatenate(crps), np.concatenate(weight)
 
 
+def _pieces(pair: Match) -> Iterator[tuple[slice, np.ndarray, np.ndarray]]:
+    """Yield what `Match.blocks` does in pieces so small that all that is worked out of one stays near the processor."""
+    for span, members, truth in pair.blocks():
+        length = max(1, PIECE_VALUES // max(members[:, 0].size, 1))
+        for start in range(0, len(truth), length):
+            part = slice(start, min(start + length, len(truth)))
+            times = slice(span.start + part.start, span.start + part.stop)
+            yield times, np.ascontiguousarray(members[:, part]), truth[part]
+
+
 def _refuse_infinite(truth: np.ndarray, pair: Match, span: slice) -> None:
     infinite = np.isinf(truth).reshape(len(truth), -1).any(axis=1)
     if infinite.any():
@@ -159,33 +173,27 @@ def _refuse_infinite(truth: np.ndarray, pair: Match, span: slice) -> None:
         raise DataError(Problem(33, "truth", what, "mark missing values as NaN"))
 
 
-def _block_sums(
-    members: np.ndarray, truth: np.ndarray, thresholds: Sequence[float], cell_weights: np.ndarray
-) -> tuple[Sums, np.ndarray, np.ndarray]:
-    """Return the additive sums of a block, and the fair CRPS and the weight of each of its times."""
+def _block(members: np.ndarray, truth: np.ndarray, cell_weights: np.ndarray, setting: Setting) -> Block:
+    """Return the values with a number in every cell, those without truth at weight 0."""
     missing = np.isnan(truth)
     weights = np.where(missing, 0.0, cell_weights)
-    if missing.any():  # a cell of weight 0 still needs a number
+    if missing.any():
         truth, members = np.where(missing, 0, truth), np.where(missing, 0, members)
-    sums: Sums = {
-        "errors": fields.error_sums(members, truth, weights),
-        "ranks": {"table": probabilistic.rank_table(members, truth, weights)},
-        "events": {f"{t:g}": probabilistic.event_table(members, truth, weights, t) for t in thresholds},
-    }
-    if truth.ndim == 3 and min(truth.shape[1:]) >= spectra.MIN_CELLS:
-        complete = ~missing.any(axis=(1, 2))
-        sums["spectrum"] = spectra.spectrum_sums(members, truth, complete)
-    n_times = len(truth)
-    weight = weights.reshape(n_times, -1).sum(axis=1)
-    crps = (weights * probabilistic.crps_fair(members, truth)).reshape(n_times, -1).sum(axis=1)
-    return sums, np.divide(crps, weight, out=np.full(n_times, np.nan), where=weight > 0), weight
+    return Block(members, truth, weights, ~missing.reshape(len(truth), -1).any(axis=1), setting)
+
+
+def _series(block: Block) -> tuple[np.ndarray, np.ndarray]:
+    """Return the fair CRPS (NaN where no cell has a truth) and the weight of each time."""
+    n_times = len(block.truth)
+    error, spread = block.crps_terms
+    weight = block.weights.reshape(n_times, -1).sum(axis=1)
+    crps = (block.weights * (error[0] - spread[0])).reshape(n_times, -1).sum(axis=1)
+    return np.divide(crps, weight, out=np.full(n_times, np.nan), where=weight > 0), weight
 
 
 def _add(sums: Sums, block: Sums) -> Sums:
     """Return the sums of both."""
-    if not sums:
-        return block
-    return {part: {key: value + sums[part][key] for key, value in block[part].items()} for part in block}
+    return {key: value + sums[key] if key in sums else value for key, value in block.items()}
 
 
 def _spacing_km(truth: xr.Dataset) -> float:
@@ -196,29 +204,28 @@ def _spacing_km(truth: xr.Dataset) -> float:
         return float("nan")
 
 
-def _finish(pair: Match, sums: Sums, crps: np.ndarray, weight: np.ndarray, spacing_km: float) -> VariableScores:
+def _finish(
+    pair: Match, setting: Setting, sums: Mapping[str, Sums], crps: np.ndarray, weight: np.ndarray, spacing_km: float
+) -> VariableScores:
     """Return scores from sums over all times."""
-    n_members = pair.n_members
-    has_cells = weight > 0
-    scalars: dict[str, float] = {"crps_fair": float(np.average(crps[has_cells], weights=weight[has_cells]))}
-    scalars |= fields.error_scores(sums["errors"], n_members)
-    for threshold, table in sums["events"].items():
-        wet, wet_truth = probabilistic.wet_fractions(table)
-        scalars[f"brier@{threshold}"] = probabilistic.brier(table)
-        scalars[f"brier_fair@{threshold}"] = probabilistic.brier_fair(table)
-        scalars[f"wet_fraction@{threshold}"] = wet
-        scalars[f"wet_fraction_truth@{threshold}"] = wet_truth
-    scalars |= {"n_members": n_members, "n_times": len(crps)}
-    powers = sums.get("spectrum")
+    scalars: dict[str, float] = {}
+    tables: dict[str, xr.DataArray] = {}
+    for family in FAMILIES:
+        if sums[family.name]:
+            scalars |= family.scores(sums[family.name], setting)
+            tables |= family.tables(sums[family.name], setting)
+    powers, events = sums["spectrum"], sums["events"]
+    each = zip(setting.thresholds, setting.labels, strict=True)
     return VariableScores(
         units=str(pair.truth.attrs.get("units", "")),
-        scalars=scalars,
+        scalars=scalars | {"n_members": setting.n_members, "n_times": len(crps)},
         times=pair.times.reset_coords(drop=True),
         crps=crps,
         weight=weight,
         rank_histogram=probabilistic.rank_histogram(sums["ranks"]["table"]),
-        reliability={float(t): probabilistic.reliability(table) for t, table in sums["events"].items()},
-        spectrum=spectra.spectrum(powers, min(pair.cells.values()), spacing_km) if powers else None,
+        reliability={threshold: probabilistic.reliability(events[label]) for threshold, label in each},
+        spectrum=spectra.spectrum(powers, min(setting.shape), spacing_km) if powers else None,
+        tables=tables,
     )
 
 
@@ -245,4 +252,8 @@ def _to_dataset(name: str, found: VariableScores) -> xr.Dataset:
         coords[f"{dim}_km"] = (dim, found.spectrum.wavelength_km, {"units": "km"})
         for kind in ("members", "mean", "truth"):
             parts[f"{name}_spectrum_{kind}"] = xr.Variable((dim,), getattr(found.spectrum, kind))
-    return xr.Dataset(parts, coords)
+    whole = xr.Dataset(parts, coords)
+    for key, table in found.tables.items():
+        own = table.rename(f"{name}_{key}").rename({dim: f"{name}_{dim}" for dim in table.dims})
+        whole = whole.merge(own, join="exact")
+    return whole

@@ -154,3 +154,48 @@ def test_fair_brier_score_integrated_over_thresholds_is_the_fair_crps():
     assert probabilistic.crps_fair(members[:, :20], truth[:20]).sum() == pytest.approx(by_hand, rel=1e-3)
     fair = [probabilistic.brier_fair(table) for table in tables]
     np.testing.assert_allclose(fair, ((k / 6 - seen) ** 2 - k * (6 - k) / (36 * 5)).mean(axis=0)[::400])
+
+
+@pytest.mark.parametrize("n_members", [1, 2, 16])
+def test_threshold_weighted_crps_agrees_with_scoringrules(n_members: int):
+    members, truth = rain((n_members, 7, 300), 20), rain((7, 300), 21)
+    thresholds = (-1.0, 0.0, 1.0, 7.5, 1e6)
+    error, spread = probabilistic.crps_terms(members, truth, thresholds)
+    for i, threshold in enumerate(thresholds, start=1):
+        cut = np.maximum(members, threshold), np.maximum(truth, threshold)
+        if n_members > 1:
+            theirs = scoringrules.twcrps_ensemble(truth, members, a=threshold, m_axis=0, estimator="pwm")
+        else:
+            theirs = np.abs(cut[0][0] - cut[1])
+        np.testing.assert_allclose(error[i] - spread[i], theirs, atol=1e-10)
+        np.testing.assert_allclose(error[i] - spread[i], probabilistic.crps_fair(*cut), atol=1e-12)
+
+
+def test_threshold_weighted_crps_is_the_brier_score_integrated_from_the_threshold_on():
+    members, truth = rain((6, 50), 22), rain((50,), 23)
+    edges = np.linspace(2, 60, 29_001)
+    middles = (edges[1:] + edges[:-1]) / 2
+    k, seen = (members[:, :, None] >= middles).sum(axis=0), truth[:, None] >= middles
+    by_hand = ((k / 6 - seen) ** 2 - k * (6 - k) / (36 * 5)).sum() * (edges[1] - edges[0])
+    error, spread = probabilistic.crps_terms(members, truth, (2.0,))
+    assert (error[1] - spread[1]).sum() == pytest.approx(by_hand, rel=1e-3)
+
+
+def test_a_missing_truth_has_no_threshold_weighted_crps():
+    error, spread = probabilistic.crps_terms(np.zeros((3, 2)), np.array([np.nan, 0.0]), (1.0,))
+    assert np.isnan(error[1, 0]) and error[1, 1] == 0 and spread[1, 1] == 0
+
+
+def test_ecdf_crps_agrees_with_scores():
+    members, truth = rain((9, 300), 24), rain((300,), 25)
+    sums = probabilistic.crps_sums(*probabilistic.crps_terms(members, truth), np.ones(300))
+    both = xr.DataArray(members, dims=("member", "cell")), xr.DataArray(truth, dims="cell")
+    found = probabilistic.crps_scores(sums, 9, ())
+    for method in ("ecdf", "fair"):
+        assert found[f"crps_{method}"] == pytest.approx(float(crps_for_ensemble(*both, "member", method=method)))
+
+
+def test_one_member_has_the_same_ecdf_and_fair_crps():
+    sums = probabilistic.crps_sums(*probabilistic.crps_terms(rain((1, 30), 26), rain((30,), 27)), np.ones(30))
+    found = probabilistic.crps_scores(sums, 1, ())
+    assert found["crps_ecdf"] == found["crps_fair"]

@@ -49,10 +49,10 @@ def test_every_score_is_there_and_plain_json():
     forecast, truth = pair()
     found = scorecard(forecast, truth, thresholds=THRESHOLDS)
     scores = json.loads(json.dumps(found.to_json(), allow_nan=False))
-    common = {"crps_fair", "mae", "rmse", "bias", "spread", "spread_skill", "n_members", "n_times"}
-    events = {
-        f"{kind}@{t}" for t in ("0.1", "1") for kind in ("brier", "brier_fair", "wet_fraction", "wet_fraction_truth")
-    }
+    common = {"crps_fair", "crps_ecdf", "mae", "rmse", "bias", "spread", "spread_skill", "n_members", "n_times"}
+    common |= {"crps_fair_2x2", "crps_fair_4x4"}  # 10 x 9 cells hold no two blocks of 8 x 8
+    kinds = ("brier", "brier_fair", "wet_fraction", "wet_fraction_truth", "twcrps")
+    events = {f"{kind}@{t}" for t in ("0.1", "1") for kind in (*kinds, *(f"fss_{width}" for width in (1, 3, 5, 9)))}
     assert set(scores["pr"]) == common | events and set(scores["tas"]) == common
     assert scores["pr"]["n_members"] == 5 and scores["pr"]["n_times"] == 12
     assert found["pr"].units == "mm h-1"
@@ -115,7 +115,7 @@ def test_cells_without_weight_do_not_count():
     area[4:] = 0
     found = scorecard(forecast, truth, thresholds=THRESHOLDS, area=area)["pr"].scalars
     expected = scorecard(forecast.isel(x=slice(0, 4)), truth.isel(x=slice(0, 4)), thresholds=THRESHOLDS)["pr"].scalars
-    assert found == pytest.approx(dict(expected))
+    assert {name: found[name] for name in expected} == pytest.approx(dict(expected))
 
 
 def test_the_series_and_its_weights_average_to_the_score():
