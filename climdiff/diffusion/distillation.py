@@ -24,14 +24,17 @@ from climdiff.networks.precision import autocast
 HIGHEST = 80.0
 """Noise level of the one evaluation, where the chain reaches it: nothing of a field is left there."""
 
-FUNCTIONALS: tuple[Callable[[Tensor], Tensor], ...] = (
-    lambda field: field,
-    lambda field: avg_pool2d(field, 2),
-    lambda field: avg_pool2d(field, 4),
-    lambda field: field[..., 1:, :] - field[..., :-1, :],
-    lambda field: field[..., :, 1:] - field[..., :, :-1],
+FUNCTIONALS: tuple[tuple[int, Callable[[Tensor], Tensor]], ...] = (
+    (1, lambda field: field),
+    (2, lambda field: avg_pool2d(field, 2)),
+    (4, lambda field: avg_pool2d(field, 4)),
+    (2, lambda field: field[..., 1:, :] - field[..., :-1, :]),
+    (2, lambda field: field[..., :, 1:] - field[..., :, :-1]),
 )
-"""What two draws and the truth are compared in, (batch, channel, y, x) each; NaN where a cell is missing."""
+"""Least side of a field, and what two draws and the truth are compared in, of (batch, channel, y, x) each.
+
+A value that involves a missing cell is NaN; cells beyond the last whole square of 2 or 4 are in no mean.
+"""
 
 
 def level(chain: Chain) -> float:
@@ -75,13 +78,15 @@ def fair_crps(one: Tensor, other: Tensor, truth: Tensor) -> Tensor:
     Args:
         one: A draw (batch, channel, y, x).
         other: Another draw for the same conditions.
-        truth: The truth; what involves a missing cell (NaN) does not count.
+        truth: The truth; what involves a missing cell (NaN) does not count, nor what the field is too small for.
 
     Returns:
         (batch,), the sum of the means over each functional.
     """
     total = truth.new_zeros(len(truth))
-    for functional in FUNCTIONALS:
+    for side, functional in FUNCTIONALS:
+        if min(truth.shape[-2:]) < side:
+            continue
         a, b, y = functional(one), functional(other), functional(truth)
         known = ~y.isnan()
         y = torch.where(known, y, torch.zeros_like(y))

@@ -24,7 +24,7 @@ from climdiff.training import checkpoint
 from climdiff.training.loop import Progress, Run, Settings
 from climdiff.training.loop import train as train_run
 from climdiff.verification.scorecard import scorecard
-from climdiff.workflow.validation import Validation
+from climdiff.workflow.validation import Validation, chosen_times
 
 FOLDER = "one_step"
 """Below a run: checkpoints and log of the distillation."""
@@ -32,7 +32,8 @@ LARGEST_LOSS = 0.03
 """By which the fair CRPS may be worse than that of the recipe's own sampler."""
 SPREAD_SKILL = (0.9, 1.1)
 N_TIMES, N_MEMBERS = 64, 8
-"""Of the comparison, on the validation split."""
+"""Of the comparison, on validation times that did not choose the checkpoint, where there are enough."""
+FEWEST_OTHERS = 16
 SLOWER = 0.25
 """Learning rate over that of the training: the network is not new."""
 
@@ -151,8 +152,7 @@ def _restore(training: Run, folder: Path, resume: bool, say: Callable[[str], Non
 
 
 def _compare(model: Model, weights: Mapping[str, Tensor], sampling: Sampling, pairs: Pairs) -> list[Comparison]:
-    index = np.unique(np.linspace(0, pairs.n_times - 1, N_TIMES).round().astype(int))
-    chosen = pairs.select(index)
+    chosen = pairs.select(_compared(pairs.n_times, model.recipe.train.validation_times))
     student = _trainable(model.downscaler.denoiser)
     student.load_state_dict(weights)
     truth, scores = chosen.truth(slice(None)), []
@@ -167,6 +167,13 @@ def _compare(model: Model, weights: Mapping[str, Tensor], sampling: Sampling, pa
         )
         for name in scores[0]
     ]
+
+
+def _compared(n_times: int, n_used: int) -> np.ndarray:
+    """Return positions of validation times to compare on: others than those used in training, or all if too few."""
+    others = np.setdiff1d(np.arange(n_times), chosen_times(n_times, n_used))
+    among = others if len(others) >= FEWEST_OTHERS else np.arange(n_times)
+    return among[chosen_times(len(among), N_TIMES)]
 
 
 def _refuse_worse(found: list[Comparison], folder: Path) -> None:

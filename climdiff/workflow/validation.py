@@ -17,12 +17,16 @@ from climdiff.recipe.schema import Recipe
 from climdiff.verification.probabilistic import crps_fair
 
 
+def chosen_times(n_times: int, at_most: int) -> np.ndarray:
+    """Return positions among `n_times` dates, evenly spread, both ends among them."""
+    return np.unique(np.linspace(0, n_times - 1, min(at_most, n_times)).round().astype(int))
+
+
 class Validation:
     """Scores a network by a small ensemble on fixed validation times: fair CRPS relative to the interpolated field."""
 
     def __init__(self, recipe: Recipe, pairs: Pairs, encoder: Encoder, dtype: torch.dtype, sampling: Sampling) -> None:
-        n_times = min(recipe.train.validation_times, pairs.n_times)
-        index = np.unique(np.linspace(0, pairs.n_times - 1, n_times).round().astype(int))
+        index = chosen_times(pairs.n_times, recipe.train.validation_times)
         self.recipe, self.encoder, self.dtype = recipe, encoder, dtype
         self.coarse_grid, self.method = pairs.coarse_grid, pairs.method
         self.sampling = sampling

@@ -74,7 +74,7 @@ def main() -> None:
         print(f"only {free:.0%} of the cores were free: run it again on a quiet machine", file=sys.stderr)
     if options.publish or not options.quick:
         said = "".join(f" --{name}" for name in ("quick", "publish") if getattr(options, name))
-        command = "python tests/benchmarks/run.py" + said + (" --run runs/radar" if options.run else "")
+        command = "python tests/benchmarks/run.py" + said + (f" --run runs/{options.run.name}" if options.run else "")
         rows.publish(found, rows.machine(free), DOCS, command)
 
 

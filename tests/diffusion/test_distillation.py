@@ -29,7 +29,7 @@ def fields(seed, *shape):
 def test_the_score_of_cells_is_that_of_an_independent_implementation():
     one, other, truth = (fields(seed, 3, 1, 8, 8) for seed in (1, 2, 3))
     expected = 0.0
-    for functional in FUNCTIONALS:
+    for _, functional in FUNCTIONALS:
         a, b, y = (functional(each).numpy() for each in (one, other, truth))
         found = crps_ensemble(y, np.stack([a, b], axis=-1), estimator="fair")
         expected = expected + found.reshape(3, -1).mean(1)
@@ -57,9 +57,20 @@ def test_missing_cells_do_not_count():
     assert fair_crps(one, other, torch.full_like(truth, torch.nan)).tolist() == [0.0, 0.0]
 
 
-@pytest.mark.parametrize(("chain", "expected"), [(CHAIN, 80.0), (schedules.edm(100), 80.0)])
-def test_the_level_is_within_the_chain(chain, expected):
-    assert level(chain) == pytest.approx(min(expected, float(chain.sigma[-1])))
+def test_a_small_field_is_compared_in_what_it_is_large_enough_for():
+    """Three cells a side have cells, differences and one whole square of 2 x 2, and none of 4 x 4."""
+    one, other, truth = (fields(seed, 2, 1, 3, 3) for seed in (1, 2, 3))
+    terms = 0.5 * ((one - truth).abs() + (other - truth).abs() - (one - other).abs())
+    assert (fair_crps(one, other, truth) > terms.mean((1, 2, 3))).any()
+    line = [each[..., :1] for each in (one, other, truth)]
+    down = [each[..., 1:, :] - each[..., :-1, :] for each in line]
+    both = [0.5 * ((a - y).abs() + (b - y).abs() - (a - b).abs()).mean((1, 2, 3)) for a, b, y in (line, down)]
+    torch.testing.assert_close(fair_crps(*line), both[0])
+
+
+def test_the_level_is_80_or_where_a_chain_ends_before():
+    assert level(CHAIN) == 80.0 < float(CHAIN.sigma[-1])
+    assert level(schedules.log_linear(100, largest=20.0)) == pytest.approx(20.0)
 
 
 class Affine(nn.Module):
