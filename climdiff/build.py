@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from difflib import get_close_matches
 from typing import Any
@@ -23,10 +24,15 @@ from climdiff.diffusion import schedules
 from climdiff.diffusion.denoiser import Denoiser
 from climdiff.diffusion.process import Chain
 from climdiff.errors import Problem, RecipeError
+from climdiff.networks.autoencoder import Autoencoder
+from climdiff.networks.autoencoder import Encoder as LatentEncoder
+from climdiff.networks.discriminator import Discriminator
+from climdiff.networks.noise_fed import NoiseFed
 from climdiff.networks.unet import Architecture, UNet, architecture
 from climdiff.recipe.schema import Recipe
 from climdiff.recipe.steps import Step
 from climdiff.training.loop import Settings
+from climdiff.training.optimizer import Method
 from climdiff.transforms.pipeline import Pipeline, Transform
 from climdiff.transforms.precipitation import CubeRoot, Log1p, SquareRoot, WetDay
 from climdiff.transforms.residual import Residual
@@ -216,10 +222,37 @@ def chain(recipe: Recipe) -> Chain:
 
 def denoiser(recipe: Recipe, n_condition: int, n_target: int) -> Denoiser:
     """Return the untrained denoiser; its weights are a pure function of the recipe's seed."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(recipe.seed)
+    with _seeded(recipe):
         network = UNet(n_target + n_condition + 1, n_target, network_shape(recipe))
     return Denoiser(network, chain(recipe), recipe.diffusion.prediction)
+
+
+def noise_fed(recipe: Recipe, n_condition: int, n_target: int, noise_channels: int) -> NoiseFed:
+    """Return the untrained network that makes a field in one evaluation; weights as in `denoiser`."""
+    with _seeded(recipe):
+        return NoiseFed(UNet(noise_channels + n_condition, n_target, network_shape(recipe)), noise_channels)
+
+
+def autoencoder(recipe: Recipe, n_condition: int, n_target: int) -> Autoencoder:
+    """Return the untrained autoencoder; weights as in `denoiser`."""
+    shape, channels = network_shape(recipe), recipe.vae.latent_channels
+    with _seeded(recipe):
+        encoder = LatentEncoder(n_target + n_condition, channels, shape)
+        return Autoencoder(encoder, UNet(channels + n_condition, n_target, shape), channels, n_target)
+
+
+def discriminator(recipe: Recipe, n_condition: int, n_target: int) -> Discriminator:
+    """Return the untrained critic, as wide as the U-Net; weights as in `denoiser`."""
+    with _seeded(recipe):
+        return Discriminator(n_target + n_condition, network_shape(recipe).widths)
+
+
+@contextmanager
+def _seeded(recipe: Recipe) -> Iterator[None]:
+    """Draw initial weights from the recipe's seed, and leave the global generator as it was."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(recipe.seed)
+        yield
 
 
 def network_shape(recipe: Recipe) -> Architecture:
@@ -241,4 +274,5 @@ def settings(recipe: Recipe) -> Settings:
     """Return how to train."""
     train = recipe.train
     names = (field.name for field in dataclasses.fields(Settings) if field.name not in ("seed", "others"))
-    return Settings(**{name: getattr(train, name) for name in names}, seed=recipe.seed)
+    others: tuple[Method, float] | None = ("adamw", recipe.gan.learning_rate) if recipe.model.method == "gan" else None
+    return Settings(**{name: getattr(train, name) for name in names}, seed=recipe.seed, others=others)

@@ -17,8 +17,8 @@ import xarray as xr
 from torch import Tensor
 
 import climdiff
-from climdiff import build, bundle_files, drawing
-from climdiff.bundle_files import FORMAT, ONE_STEP, STATES, WEIGHTS, About
+from climdiff import build, bundle_files, methods
+from climdiff.bundle_files import FORMAT, ONE_STEP, RESIDUALS, STATES, WEIGHTS, About
 from climdiff.data import inputs
 from climdiff.data.encoder import Encoder
 from climdiff.data.observations import Observations
@@ -29,6 +29,7 @@ from climdiff.downscalers.steering import ByKnownCells, ByLikelihood, ByObservat
 from climdiff.drawing import Learned
 from climdiff.errors import DataError, MismatchError, Problem, RecipeError
 from climdiff.grids.grid import Grid, check_same
+from climdiff.methods import Neural, Parts
 from climdiff.networks.precision import compute_dtype, device
 from climdiff.recipe.load import changed, parse
 from climdiff.recipe.schema import Recipe
@@ -44,7 +45,7 @@ class Model:
     """
 
     recipe: Recipe
-    downscaler: DiffusionDownscaler
+    downscaler: Neural
     predictors: inputs.Attributes
     targets: inputs.Attributes
     training: Mapping[str, Any]
@@ -57,13 +58,14 @@ class Model:
         """The grid of the fields it makes."""
         return self.downscaler.encoder.grid
 
-    def downscale(self, coarse: xr.Dataset, members: int | Sequence[int] = 16, seed: int = 0) -> xr.Dataset:
+    def downscale(self, coarse: xr.Dataset, members: int | Sequence[int] | None = None, seed: int = 0) -> xr.Dataset:
         """Return an ensemble of high-resolution fields given coarse ones.
 
         Args:
             coarse: Predictors (time, y, x) on the coarse grid the model was trained with, in the units it was trained
                 with; names as in `predictors`. Lazy is fine.
-            members: How many members, or which ones by number: member 17 can be made alone.
+            members: How many members, or which ones by number: member 17 can be made alone. 16 by default; a
+                regression makes one.
             seed: Key of all noise; the same seed gives the same members.
 
         Returns:
@@ -73,7 +75,8 @@ class Model:
             DataError: CD-036 predictors absent, CD-029 units that differ, CD-073 another grid, CD-030 values outside
                 the valid range, CD-075 missing values (unless the recipe masks them).
         """
-        numbers = range(members) if isinstance(members, int) else members
+        wanted = methods.members(self.recipe, 16) if members is None else members
+        numbers = range(wanted) if isinstance(wanted, int) else wanted
         accepted = self.accept(coarse)
         if self.recipe.data.on_missing != "mask":
             inputs.refuse_missing(accepted)
@@ -104,11 +107,16 @@ class Model:
             RecipeError: CD-037, known cells with `sample.conserve`: one of the two could not be kept; a scale that is
                 no number.
         """
-        steering, given = list(self.downscaler.steering), dict(self.given)
-        told = [each for each in (observations, known, likelihood) if each is not None]
-        if told and self.recipe.sample.sampler == "one_step":
+        if all(each is None for each in (observations, known, likelihood)):
+            return self
+        downscaler = self.downscaler
+        if not isinstance(downscaler, DiffusionDownscaler):
+            what = f"'{self.recipe.model.method}' makes a member in one leap, which nothing can steer"
+            raise RecipeError(Problem(37, "model.method", what, "train with model.method diffusion"))
+        if self.recipe.sample.sampler == "one_step":
             what = "one_step makes a member in one leap, which nothing can steer"
             raise RecipeError(Problem(37, "sample.sampler", what, "draw with dpmpp_2m and 10 steps"))
+        steering, given = list(downscaler.steering), dict(self.given)
         if observations is not None:
             where = _source(observations, "observations")
             found = Observations.from_dataset(observations, self.grid, self.targets, where)
@@ -128,22 +136,13 @@ class Model:
             steering.append(ByLikelihood(likelihood, scale))
             named = getattr(likelihood, "__qualname__", type(likelihood).__qualname__)
             given |= _further(given, "likelihood", f"{named} x {scale:g}")
-        return replace(self, downscaler=self.downscaler.changed(steering=tuple(steering)), given=given)
+        return replace(self, downscaler=downscaler.changed(steering=tuple(steering)), given=given)
 
     def provenance(self, seed: int) -> dict[str, Any]:
         """Return all that makes the values of a member, in plain types."""
-        sample = self.recipe.sample.model_dump(mode="json")
-        facts = {
-            **sample,
-            "limits": self.downscaler.sampling.limits,
-            "micro_batch": self.downscaler.sampling.micro_batch,
-        }
-        if self.recipe.sample.spread == 1:
+        facts = methods.drawn(self.recipe) | self.downscaler.facts
+        if facts.get("spread") == 1:
             del facts["spread"]  # stores begun before there was such a factor go on
-        if self.downscaler.steering:
-            facts["unexplained"] = self.downscaler.unexplained.tolist()
-        if self.downscaler.sampling.persistence is not None:
-            facts["noise_half_life_steps"] = self.downscaler.sampling.persistence.half_lives
         return {
             "version": climdiff.__version__,
             "name": self.recipe.name,
@@ -177,6 +176,8 @@ class Model:
 
     def _refuse_dates(self, times: xr.DataArray) -> None:
         """Refuse dates that noise cannot persist between (CD-023), or that nothing given speaks of (CD-023, CD-025)."""
+        if not isinstance(self.downscaler, DiffusionDownscaler):
+            return
         persistence = self.downscaler.sampling.persistence
         if persistence is not None:
             refuse_other_steps(times, persistence.step)
@@ -201,7 +202,7 @@ def save(
         recipe: What it was trained with.
         train: The training pairs, for grids and attributes.
         encoder: Channels and transforms.
-        weights: State of the denoiser.
+        weights: State of the network.
         dtype: What its convolutions compute in, on any machine.
         learned: What the training data say about drawing members.
         training: Facts to tell: steps, best step, score ...
@@ -210,6 +211,8 @@ def save(
     with bundle_files.put(path) as building:
         save_tensors(building / WEIGHTS, weights)
         bundle_files.keep_one_step(path, building)
+        if learned.residuals is not None:
+            save_tensors(building / RESIDUALS, {"residuals": learned.residuals})
         (building / "recipe.json").write_text(recipe.model_dump_json(indent=1))
         states = {**encoder.to_state(), "coarse_grid": train.coarse_grid.to_dataset()}
         for name in STATES:
@@ -236,7 +239,8 @@ def load(path: str | Path, recipe: Recipe | None = None, overrides: Sequence[str
 
     Args:
         path: `runs/<name>` or `runs/<name>/bundle`.
-        recipe: A later version of its recipe, whose `sample`, `generate`, `verify` and `report` are taken.
+        recipe: A later version of its recipe, whose `sample`, `generate`, `verify` and `report` are taken, and its
+            method where that is the same training.
         overrides: Keys of `sample` and `generate` on top, such as "sample.steps=20".
 
     Raises:
@@ -250,32 +254,38 @@ def load(path: str | Path, recipe: Recipe | None = None, overrides: Sequence[str
     bundle_files.check_files(folder, about)
     own = parse((folder / "recipe.json").read_text(), str(folder / "recipe.json"))
     later = {name: getattr(recipe, name) for name in ("sample", "generate", "verify", "report")} if recipe else {}
+    if recipe is not None and methods.as_trained(recipe).model == methods.as_trained(own).model:
+        later["model"] = recipe.model
     recipe = own.model_copy(update=later)
     if overrides:
         recipe = changed(recipe, overrides, ("sample", "generate"))
+        methods.refuse_idle(recipe, overrides)
     states = {name: _read_state(folder / f"{name}.nc") for name in STATES}
     encoder = Encoder.from_state(states, *build.pipelines(recipe))
-    denoiser = build.denoiser(recipe, encoder.n_condition, encoder.n_target)
+    method = methods.method(recipe)
+    network = method.network(recipe, encoder)
     file = _weights(folder, about, recipe)
     weights = load_hashed(folder / file, about.sha256[file])
-    _check_weights(folder, weights, denoiser.state_dict())
-    denoiser.load_state_dict(weights)
-    limits = build.limits(about.ranges, about.targets, recipe.sample.largest)
-    learned = Learned(about.ranges, about.block_weights, about.time_step, about.half_lives, about.unexplained)
-    sampling = drawing.sampling(recipe, denoiser.chain, limits, drawing.persistence(recipe, learned))
-    denoiser.to(device())
-    dtype = compute_dtype(about.dtype, device())
+    _check_weights(folder, weights, network.state_dict())
+    network.load_state_dict(weights)
     grid = Grid.from_dataset(states["coarse_grid"], str(folder / "coarse_grid.nc"))
-    kept = drawing.conservation(recipe, encoder, grid, limits, about.targets, about.block_weights)
-    parts = denoiser, encoder, grid, recipe.data.regrid, sampling, dtype, kept
-    downscaler = DiffusionDownscaler(*parts, unexplained=drawing.unexplained(encoder, learned))
+    dtype = compute_dtype(about.dtype, device())
+    parts = Parts(encoder, grid, about.targets, _learned(folder, about), dtype)
+    downscaler = method.downscaler(recipe, network.to(device()), parts)
     found = bundle_files.identity(about, file)
     return Model(recipe, downscaler, about.predictors, about.targets, about.training, found, folder)
 
 
+def _learned(folder: Path, about: About) -> Learned:
+    residuals = None
+    if RESIDUALS in about.sha256:
+        residuals = load_hashed(folder / RESIDUALS, about.sha256[RESIDUALS])["residuals"]
+    return Learned(about.ranges, about.block_weights, about.time_step, about.half_lives, about.unexplained, residuals)
+
+
 def _weights(folder: Path, about: About, recipe: Recipe) -> str:
     """Return the file of the weights that the recipe's sampler draws with."""
-    if recipe.sample.sampler != "one_step":
+    if recipe.sample.sampler != "one_step" or recipe.model.method != "diffusion":
         return WEIGHTS
     if ONE_STEP not in about.sha256:
         what = "the bundle has no network that draws a member in one step"

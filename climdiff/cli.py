@@ -127,7 +127,7 @@ def generate(
 
     model = bundle.load(run, overrides=overrides or ())
     target = out if out is not None else run / "ensemble.zarr"
-    with Bars(_asked_to_stop()) as bars, Stopwatch(model.downscaler.denoiser.network) as watch:
+    with Bars(_asked_to_stop()) as bars, Stopwatch(model.downscaler.network) as watch:
         summary = fill(
             model,
             target,

@@ -37,6 +37,7 @@ class Learned:
         time_step: Time from one training date to the next [us]; None where they have no common step.
         half_lives: How long noise has to persist, by target [days]; empty where that was not asked for.
         unexplained: Variance given the predictors, by target, in network space; bundles of old do not have it.
+        residuals: What a regression left over on training dates, network space, (date, channel, y, x).
     """
 
     ranges: Limits
@@ -44,6 +45,7 @@ class Learned:
     time_step: int | None
     half_lives: Mapping[str, float] = field(default_factory=dict)
     unexplained: Mapping[str, float] = field(default_factory=dict)
+    residuals: Tensor | None = None
 
 
 def sampling(recipe: Recipe, chain: Chain, limits: Limits, persistence: Persistence | None = None) -> Sampling:

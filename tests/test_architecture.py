@@ -44,7 +44,7 @@ BANNED_CALLS = {
 }
 BANNED_KEYWORDS = {"allow_pickle": None, "shell": True}  # None: whatever its value
 
-NEURAL_DOWNSCALERS = {"diffusion", "steering", "vae", "gan"}
+NEURAL_DOWNSCALERS = {"diffusion", "steering", "one_evaluation", "micro_batches"}
 
 
 def sources(folder: Path) -> list[Path]:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 import xarray as xr
-from torch import Tensor
+from torch import Tensor, nn
 
 from climdiff.data.conservation import Conservation, Projection
 from climdiff.data.encoder import Encoder
@@ -17,9 +17,10 @@ from climdiff.data.times import refuse_other_steps
 from climdiff.diffusion.denoiser import Denoiser
 from climdiff.diffusion.guidance import Evidence, classifier_free, projected, thresholded, told
 from climdiff.downscalers.contract import realization_coordinate
+from climdiff.downscalers.micro_batches import micro_batches, prepared
 from climdiff.downscalers.steering import Steering
 from climdiff.grids.grid import Grid
-from climdiff.grids.regrid import Method, regrid
+from climdiff.grids.regrid import Method
 from climdiff.networks.precision import autocast
 from climdiff.samplers.ancestral import NoiseSource, Sampler, amplified, start_point
 from climdiff.samplers.noise import Noise, time_keys
@@ -89,6 +90,21 @@ class DiffusionDownscaler:
         """Return the same downscaler with other parts: sampling, conservation, steering ..., by their names."""
         return DiffusionDownscaler(**{**vars(self), **parts})
 
+    @property
+    def network(self) -> nn.Module:
+        """The network that is evaluated."""
+        return self.denoiser.network
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What makes the values of a member beside network, data and noise levels, in plain types."""
+        facts: dict[str, Any] = {"limits": self.sampling.limits, "micro_batch": self.sampling.micro_batch}
+        if self.steering:
+            facts["unexplained"] = self.unexplained.tolist()
+        if self.sampling.persistence is not None:
+            facts["noise_half_life_steps"] = self.sampling.persistence.half_lives
+        return facts
+
     def downscale(self, coarse: xr.Dataset, members: Sequence[int], seed: int) -> xr.Dataset:
         """Return members of the high-resolution fields given `coarse`.
 
@@ -104,11 +120,7 @@ class DiffusionDownscaler:
             DataError: CD-074, coarse values beyond the limits that members are kept in while conserving them; CD-023,
                 dates that noise cannot persist between; CD-025, observations or known cells of another calendar.
         """
-        predictors = coarse[list(self.encoder.predictors)].compute(scheduler="synchronous")
-        predictors = predictors.transpose("time", self.coarse_grid.y_dim, self.coarse_grid.x_dim)
-        if self.conservation is not None:
-            self.conservation.refuse_unreachable(predictors)
-        guess = regrid(predictors, self.coarse_grid, self.encoder.grid, self.method)
+        predictors, guess = prepared(coarse, self.encoder, self.coarse_grid, self.method, self.conservation)
         fields = self.sample(self.encoder.condition(guess), guess, predictors, members, seed)
         drawn = self.encoder.to_dataset(fields, guess)
         for each in self.steering:
@@ -132,7 +144,7 @@ class DiffusionDownscaler:
         shape = (self.encoder.n_target, *self.encoder.grid.shape)
         fields = torch.empty(len(members), len(keys), *shape)
         for steering, pairs in self._alike(len(members), guess["time"]):
-            for rows, columns, filled in _batches(pairs, self.sampling.micro_batch):
+            for rows, columns, filled in micro_batches(pairs, self.sampling.micro_batch):
                 at = [column for _, column in filled]
                 noise = self._noise(seed, [(members[row], keys[column]) for row, column in filled], shape)
                 evidence = [each.bind(self.encoder, guess, at, self.unexplained) for each in steering]
@@ -193,10 +205,3 @@ class DiffusionDownscaler:
         x = start_point(sigmas, noise).to(device, memory_format=torch.channels_last)
         with autocast(self.dtype, device):
             return self.sampling.sampler(denoise, x, sigmas, noise).float().cpu()
-
-
-def _batches(pairs: list[tuple[int, int]], size: int) -> Iterator[tuple[list[int], list[int], list[tuple[int, int]]]]:
-    """Yield (rows, columns, pairs filled up to `size` by repeating the last) of each micro-batch."""
-    for start in range(0, len(pairs), size):
-        part = pairs[start : start + size]
-        yield [row for row, _ in part], [column for _, column in part], part + [part[-1]] * (size - len(part))

@@ -22,6 +22,7 @@ from climdiff.recipe.fields import (
     Members,
     Moment,
     Name,
+    NeuralRung,
     Option,
     Reference,
     Sampler,
@@ -95,7 +96,9 @@ class Transforms(Section):
 class Model(Section):
     """The network."""
 
-    method: Literal["diffusion"] = Field(default="diffusion", description="How the ensemble is made.")
+    method: Literal["diffusion"] | NeuralRung = Field(
+        default="diffusion", description="How members are made: by diffusion, or by a network in one evaluation."
+    )
     size: Literal["tiny", "small", "base"] = Field(default="small", description="Size of the U-Net.")
     channels: Annotated[int, Field(ge=16, le=1024, multiple_of=16)] | None = Field(
         default=None, description="Width of the finest level; null: as `size` has it."
@@ -125,6 +128,34 @@ class Diffusion(Section):
             what = "without signal at the end of the chain, plain epsilon says nothing about the clean field there"
             raise refuse(Finding(what, "set prediction to epsilon, or zero_terminal to false", ("prediction",)))
         return self
+
+
+class Vae(Section):
+    """What teaches a variational autoencoder; only with `model.method` vae."""
+
+    latent_channels: Annotated[int, Field(ge=1, le=1024)] = Field(
+        default=8, description="Channels of the latent map, which has the resolution of the U-Net's bottom."
+    )
+    beta: Annotated[float, Field(gt=0.0, le=1000.0)] = Field(
+        default=1.0, description="Weight of the prior; 1 is the evidence lower bound."
+    )
+    warmup: Annotated[float, Field(ge=0.0, le=1.0)] = Field(
+        default=0.25, description="Share of the training over which the weight of the prior grows."
+    )
+
+
+class Gan(Section):
+    """What teaches a generative adversarial network; only with `model.method` gan."""
+
+    content: Annotated[float, Field(ge=0.0, le=1e6)] = Field(
+        default=20.0, description="Weight of the fair CRPS of two draws beside the critic's score."
+    )
+    penalty: Annotated[float, Field(ge=0.0, le=1e6)] = Field(
+        default=10.0, description="Weight of the critic's squared gradient at real fields."
+    )
+    learning_rate: Annotated[float, Field(gt=0.0, le=1.0)] = Field(
+        default=2e-4, description="Peak learning rate of the critic, by AdamW."
+    )
 
 
 class Train(Section):
@@ -278,6 +309,8 @@ class Recipe(Section):
     transforms: Transforms = Field(default_factory=Transforms)
     model: Model = Field(default_factory=Model)
     diffusion: Diffusion = Field(default_factory=Diffusion)
+    vae: Vae = Field(default_factory=Vae)
+    gan: Gan = Field(default_factory=Gan)
     train: Train
     sample: Sample = Field(default_factory=Sample)
     generate: Generate = Field(default_factory=Generate)

@@ -16,7 +16,7 @@ from climdiff.bundle import Model
 from climdiff.data.pairs import Pairs
 from climdiff.diffusion.denoiser import Denoiser
 from climdiff.diffusion.distillation import OneStep, level
-from climdiff.downscalers.diffusion import Sampling
+from climdiff.downscalers.diffusion import DiffusionDownscaler, Sampling
 from climdiff.errors import MismatchError, Problem, RecipeError
 from climdiff.recipe.schema import Recipe
 from climdiff.samplers.ancestral import ddim
@@ -91,6 +91,9 @@ def distill(
     """
     model = bundle.load(run)
     recipe, downscaler = model.recipe, model.downscaler
+    if not isinstance(downscaler, DiffusionDownscaler):
+        what = f"'{recipe.model.method}' draws a member in one evaluation already"
+        raise RecipeError(Problem(37, str(run), what, "give a run with model.method diffusion"))
     steps = max(recipe.train.steps // 3, 1) if steps is None else steps
     splits = build.open_splits(recipe, ("train", "validation"))
     say(f"data: {splits['train'].n_times} training times, {splits['validation'].n_times} for validation")
@@ -99,14 +102,16 @@ def distill(
     folder = model.path.parent / FOLDER
     _restore(training, folder, resume, say)
     batches = build.batches(recipe, splits["train"], downscaler.encoder)
-    sampling = _one_step(model)
-    validate = Validation(recipe, splits["validation"], downscaler.encoder, downscaler.dtype, sampling)
+    student = downscaler.changed(sampling=_one_step(downscaler), conservation=None)
+    validate = Validation(
+        recipe, splits["validation"], downscaler.encoder, lambda network: student.changed(denoiser=network)
+    )
     train_run(training, batches, folder, validate, lambda progress: on_step(progress, steps), should_stop)
     chosen = checkpoint.best(checkpoint.complete(folder / "checkpoints"))
     assert chosen is not None
     weights = checkpoint.load(chosen, "average")
     say("comparing it with the sampler of the recipe on validation times")
-    found = _compare(model, weights, sampling, splits["validation"])
+    found = _compare(model, downscaler, weights, splits["validation"])
     _refuse_worse(found, folder)
     bundle_files.add_one_step(model.path, weights)
     return found
@@ -131,10 +136,10 @@ def _settings(recipe: Recipe, steps: int) -> Settings:
     )
 
 
-def _one_step(model: Model) -> Sampling:
-    """Return the model's way of drawing members, in one evaluation."""
-    sigmas = torch.tensor([level(model.downscaler.denoiser.chain), 0.0], dtype=torch.float64)
-    return replace(model.downscaler.sampling, sampler=ddim, sigmas=sigmas, guidance=1.0, guidance_interval=None)
+def _one_step(downscaler: DiffusionDownscaler) -> Sampling:
+    """Return the downscaler's way of drawing members, in one evaluation."""
+    sigmas = torch.tensor([level(downscaler.denoiser.chain), 0.0], dtype=torch.float64)
+    return replace(downscaler.sampling, sampler=ddim, sigmas=sigmas, guidance=1.0, guidance_interval=None)
 
 
 def _restore(training: Run, folder: Path, resume: bool, say: Callable[[str], None]) -> None:
@@ -151,13 +156,16 @@ def _restore(training: Run, folder: Path, resume: bool, say: Callable[[str], Non
         say(f"resuming at step {training.step} of {training.settings.steps}")
 
 
-def _compare(model: Model, weights: Mapping[str, Tensor], sampling: Sampling, pairs: Pairs) -> list[Comparison]:
+def _compare(
+    model: Model, downscaler: DiffusionDownscaler, weights: Mapping[str, Tensor], pairs: Pairs
+) -> list[Comparison]:
     chosen = pairs.select(_compared(pairs.n_times, model.recipe.train.validation_times))
-    student = _trainable(model.downscaler.denoiser)
+    student = _trainable(downscaler.denoiser)
     student.load_state_dict(weights)
+    other = downscaler.changed(denoiser=student, sampling=_one_step(downscaler))
     truth, scores = chosen.truth(slice(None)), []
-    for downscaler in (model.downscaler, model.downscaler.changed(denoiser=student, sampling=sampling)):
-        drawn = downscaler.downscale(chosen.coarse, range(N_MEMBERS), model.recipe.seed)
+    for each in (downscaler, other):
+        drawn = each.downscale(chosen.coarse, range(N_MEMBERS), model.recipe.seed)
         scores.append(scorecard(drawn, truth, area=chosen.fine_grid.cell_area()).variables)
     return [
         Comparison(

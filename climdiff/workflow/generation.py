@@ -6,17 +6,28 @@ from collections.abc import Callable
 from pathlib import Path
 
 import climdiff
-from climdiff import build
+from climdiff import build, methods
 from climdiff.bundle import Model
 from climdiff.data import inputs
+from climdiff.errors import Problem, RecipeError
 from climdiff.generation.run import Summary
 from climdiff.generation.run import generate as fill
 from climdiff.generation.skeleton import read_record
 from climdiff.generation.template import Template
+from climdiff.recipe.schema import Recipe
 from climdiff.workflow.given import opened
 
 RANGES = ("valid_min", "valid_max")
 """Attributes that speak of the training data, not of members."""
+SOURCES = {
+    "diffusion": "conditional diffusion model",
+    "regression": "regression by a U-Net",
+    "dressed_regression": "regression by a U-Net, dressed with its residuals",
+    "crps": "noise-fed U-Net trained by the fair CRPS",
+    "vae": "conditional variational autoencoder",
+    "gan": "conditional generative adversarial network",
+}
+"""What a file says it comes from."""
 
 
 def generate(
@@ -54,6 +65,7 @@ def generate(
     given = opened(model.recipe, own) | {key: inputs.open_file(path) for key, path in own.items()}
     model = model.steered(observations=given.get("observations"), known=given.get("known"))
     recipe = model.recipe
+    _refuse_copies(recipe, members)
     chosen = recipe.generate.split if split is None else split
     where = recipe.data.coarse if predictors is None else str(predictors)
     data = inputs.open_file(predictors) if predictors else build.open_splits(recipe, [chosen])[chosen].coarse
@@ -66,7 +78,7 @@ def generate(
         coarse,
         template(model),
         out,
-        members=_members_in(out) or recipe.generate.members if members is None else members,
+        members=_members_in(out) or methods.members(recipe, recipe.generate.members) if members is None else members,
         seed=seed,
         provenance=provenance,
         times_per_unit=recipe.generate.times_per_unit,
@@ -76,6 +88,12 @@ def generate(
         has_mask=recipe.data.on_missing != "error",
         repair=repair,
     )
+
+
+def _refuse_copies(recipe: Recipe, members: int | None) -> None:
+    if members is not None and members > methods.members(recipe, members):
+        what = f"{members} members of '{recipe.model.method}', which makes one field for a date"
+        raise RecipeError(Problem(37, "members", what, "ask for one, or train with another model.method"))
 
 
 def _members_in(out: Path) -> int | None:
@@ -94,5 +112,5 @@ def template(model: Model) -> Template:
         y_dim=grid.y_dim,
         x_dim=grid.x_dim,
         title=recipe.title or f"Downscaled ensemble of {recipe.name}",
-        source=f"climdiff {climdiff.__version__}, conditional diffusion model",
+        source=f"climdiff {climdiff.__version__}, {SOURCES[recipe.model.method]}",
     )

@@ -14,7 +14,9 @@ from torch import Tensor
 from climdiff.data.pairs import Pairs
 from climdiff.data.times import common_step, microseconds
 from climdiff.downscalers.diffusion import DiffusionDownscaler
+from climdiff.downscalers.one_evaluation import OneEvaluation
 from climdiff.errors import DataError, Problem
+from climdiff.methods import Neural
 from climdiff.samplers.ancestral import ddim
 from climdiff.samplers.persistence import DAY, Persistence
 
@@ -22,6 +24,9 @@ logger = logging.getLogger(__name__)
 
 OF_TRUTH, OF_MEMBERS = 512, 128
 """Dates that statistics are taken from at most; a member costs many evaluations of the network."""
+
+KEPT, KEPT_BYTES = 1024, 2**26
+"""Residual fields kept of a regression at most, and the memory they may take [bytes]."""
 
 FEWEST_NEIGHBORS = 24
 
@@ -47,6 +52,18 @@ def variances(downscaler: DiffusionDownscaler, pairs: Pairs, seed: int) -> dict[
     residuals = _truth(downscaler, pairs, index) - _drawn(_averaging(downscaler), pairs, index, seed)
     squares = residuals.double().square().nanmean(dim=(0, 2, 3))
     return {name: float(square) for name, square in zip(downscaler.encoder.targets, squares, strict=True)}
+
+
+def kept(downscaler: OneEvaluation, pairs: Pairs, seed: int) -> Tensor:
+    """Return what a regression leaves over on dates evenly spread, (date, channel, y, x), network space.
+
+    A missing cell left nothing over.
+    """
+    of_one = 4 * downscaler.encoder.n_target * int(np.prod(downscaler.encoder.grid.shape))
+    n_dates = max(1, min(KEPT, pairs.n_times, KEPT_BYTES // of_one))
+    index = np.unique(np.linspace(0, pairs.n_times - 1, n_dates).round().astype(int))
+    plain = downscaler.changed(conservation=None, residuals=None)
+    return torch.nan_to_num(_truth(plain, pairs, index) - _drawn(plain, pairs, index, seed), nan=0.0)
 
 
 def neighbors(pairs: Pairs, at_most: int) -> np.ndarray:
@@ -101,12 +118,12 @@ def _with_next(first: np.ndarray) -> np.ndarray:
     return np.concatenate([first, first + 1])
 
 
-def _truth(downscaler: DiffusionDownscaler, pairs: Pairs, index: np.ndarray) -> Tensor:
+def _truth(downscaler: Neural, pairs: Pairs, index: np.ndarray) -> Tensor:
     """Return the targets in network space at those dates, (time, channel, y, x)."""
     return downscaler.encoder.target(pairs.truth(index), pairs.guess(index))
 
 
-def _drawn(downscaler: DiffusionDownscaler, pairs: Pairs, index: np.ndarray, seed: int) -> Tensor:
+def _drawn(downscaler: Neural, pairs: Pairs, index: np.ndarray, seed: int) -> Tensor:
     """Return one member in network space at those dates, (time, channel, y, x)."""
     guess, coarse = pairs.guess(index), pairs.select(index).coarse.compute(scheduler="synchronous")
     return downscaler.sample(downscaler.encoder.condition(guess), guess, coarse, [0], seed)[0]

@@ -218,7 +218,7 @@ def _dates(model: bundle.Model, times: int) -> Pairs:
 
 def _rows(model: bundle.Model, pairs: Pairs, members: int, settings: Mapping[str, str]) -> list[Row]:
     started = time.monotonic()
-    with _counted(model.downscaler.denoiser) as calls:
+    with _counted(model.downscaler.network) as calls:
         drawn = model.downscaler.downscale(pairs.coarse, range(members), model.recipe.seed)
     seconds = time.monotonic() - started
     n_fields = members * pairs.n_times

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -12,22 +12,18 @@ from typing import Any
 
 import torch
 
-from climdiff import build, bundle, drawing
-from climdiff.data.conservation import Conservation, Weights, block_weights
-from climdiff.data.encoder import Encoder
+from climdiff import build, bundle, drawing, methods
+from climdiff.data.conservation import Weights, block_weights
 from climdiff.data.pairs import Pairs
 from climdiff.data.times import common_step
-from climdiff.diffusion import levels
-from climdiff.diffusion.denoiser import Denoiser
-from climdiff.diffusion.objective import Objective
-from climdiff.downscalers.diffusion import DiffusionDownscaler, Sampling
+from climdiff.downscalers.diffusion import DiffusionDownscaler
 from climdiff.drawing import Learned
 from climdiff.errors import DataError, MismatchError, Problem, RecipeError
+from climdiff.methods import Neural, Parts
 from climdiff.networks.precision import compute_dtype, device
 from climdiff.recipe.fingerprint import difference, fingerprint
 from climdiff.recipe.load import parse
 from climdiff.recipe.schema import Recipe
-from climdiff.samplers.dpm_solver import dpmpp_2m
 from climdiff.training import checkpoint
 from climdiff.training.loop import Progress, Run
 from climdiff.training.loop import train as train_run
@@ -36,12 +32,12 @@ from climdiff.workflow.validation import Validation
 
 logger = logging.getLogger(__name__)
 
-LARGEST, N_LEVELS = 1.25, 10
-"""Of the validation ensemble: as the recipe's keys `sample.largest` and `sample.steps`."""
 FITTED = "fitted"
 """Of `sample.noise_half_life`."""
 SECTIONS = ("seed", "data", "transforms", "model", "diffusion", "train")
-"""Sections of a recipe that make a training what it is."""
+"""Sections of a recipe that make a training what it is; `vae` and `gan` do for their own method."""
+OVERFITTED = 1.1
+"""Ratio of what a regression leaves over on validation and on training dates from which it is said aloud."""
 
 
 def is_trained(folder: Path, recipe: Recipe) -> bool:
@@ -51,7 +47,7 @@ def is_trained(folder: Path, recipe: Recipe) -> bool:
         return False
     trained = parse(file.read_text(), str(file))
     is_fitted = trained.sample.noise_half_life == FITTED or recipe.sample.noise_half_life != FITTED
-    return is_fitted and not difference(trained, recipe, *SECTIONS)
+    return is_fitted and not _differences(trained, recipe)
 
 
 def train(
@@ -83,17 +79,19 @@ def train(
     encoder = build.encoder(recipe, pairs)
     ranges = build.ranges(pairs, recipe.data.targets)
     learned = Learned(ranges, _block_weights(recipe, pairs), common_step(pairs.times))
-    _refuse_undrawable(recipe, pairs, encoder, learned)
-    denoiser = build.denoiser(recipe, encoder.n_condition, encoder.n_target).to(device())
     dtype = compute_dtype(recipe.train.precision, device())
-    objective = Objective(denoiser, recipe.diffusion.weighting, recipe.train.condition_dropout, dtype)
-    run = Run(objective, build.settings(recipe), {"recipe": fingerprint(recipe, *SECTIONS)})
+    parts = Parts(encoder, pairs.coarse_grid, _attributes(pairs, recipe.data.targets), learned, dtype)
+    _refuse_undrawable(recipe, pairs, parts)
+    method = methods.method(recipe)
+    network = method.network(recipe, encoder).to(device())
+    run = Run(method.objective(recipe, network, encoder, dtype), build.settings(recipe), _identity(recipe))
     validate = Validation(
-        recipe, splits["validation"], encoder, dtype, _validating(recipe, splits["validation"], ranges)
+        recipe, splits["validation"], encoder, lambda network: method.validating(recipe, network, parts)
     )
     batches = build.batches(recipe, pairs, encoder)
-    n_weights = sum(parameter.numel() for parameter in denoiser.parameters())
+    n_weights = sum(parameter.numel() for parameter in network.parameters())
     say(f"network: {n_weights:,} weights, {str(dtype).removeprefix('torch.')} on {_machine()}")
+    _say_idle(recipe, say)
     with _alone(folder):
         # once more: another training may have ended here meanwhile
         saved = _last_checkpoint(folder, recipe, resume)
@@ -107,44 +105,77 @@ def train(
         assert chosen is not None
         facts = {"steps": run.step, "best_step": chosen.step, "validation_score": chosen.score, "weights": n_weights}
         weights = checkpoint.load(chosen, "average")
-        denoiser.load_state_dict(weights)
-        downscaler = _downscaler(recipe, pairs, encoder, denoiser, dtype, learned)
+        network.load_state_dict(weights)
+        downscaler = method.downscaler(_each_date_by_itself(recipe), network, parts)
+        learned = _learned_further(recipe, downscaler, splits, learned, say)
+        bundle.save(folder / "bundle", recipe, pairs, encoder, weights, dtype, learned, facts)
+    return folder / "bundle"
+
+
+def _identity(recipe: Recipe) -> dict[str, str]:
+    recipe = methods.as_trained(recipe)
+    return {"recipe": fingerprint(recipe, *_sections(recipe))}
+
+
+def _sections(recipe: Recipe) -> tuple[str, ...]:
+    own = (recipe.model.method,) if recipe.model.method in ("vae", "gan") else ()
+    return (*SECTIONS, *own)
+
+
+def _differences(one: Recipe, other: Recipe) -> list[str]:
+    """Return in which keys two recipes are not the same training."""
+    return difference(methods.as_trained(one), methods.as_trained(other), *_sections(other))
+
+
+def _say_idle(recipe: Recipe, say: Callable[[str], None]) -> None:
+    idle = methods.idle(recipe)
+    if idle:
+        say(f"'{recipe.model.method}' draws a member in one evaluation: {', '.join(idle)} mean nothing to it")
+
+
+def _each_date_by_itself(recipe: Recipe) -> Recipe:
+    """Return the recipe whose noise does not persist: for how long it should is not known yet."""
+    return recipe.model_copy(update={"sample": recipe.sample.model_copy(update={"noise_half_life": None})})
+
+
+def _learned_further(
+    recipe: Recipe, downscaler: Neural, splits: Mapping[str, Pairs], learned: Learned, say: Callable[[str], None]
+) -> Learned:
+    """Return what the trained network tells about drawing members, beside what was known before."""
+    pairs = splits["train"]
+    if isinstance(downscaler, DiffusionDownscaler):
         learned = replace(learned, unexplained=residuals.variances(downscaler, pairs, recipe.seed))
         if recipe.sample.noise_half_life == FITTED:
             say("fitting how long noise persists")
             learned = replace(learned, half_lives=residuals.fit(downscaler, pairs, recipe.seed))
             say(", ".join(f"half-life of '{name}': {days:.2g} days" for name, days in learned.half_lives.items()))
-        bundle.save(folder / "bundle", recipe, pairs, encoder, weights, dtype, learned, facts)
-    return folder / "bundle"
+        return learned
+    if recipe.model.method not in methods.TWINS:
+        return learned
+    left = residuals.kept(downscaler, pairs, recipe.seed)
+    unseen = residuals.kept(downscaler, splits["validation"], recipe.seed)
+    ratio = float(unseen.square().mean() / left.square().mean())
+    line = f"the regression leaves {left.square().mean():.3g} of the squares on training dates"
+    say(f"{line}, {unseen.square().mean():.3g} on validation dates, in network space")
+    if ratio > OVERFITTED:
+        say(f"residuals of training dates are too small by a factor of {ratio:.2f}: the regression knows these dates")
+    return replace(learned, residuals=left)
 
 
-def _refuse_undrawable(recipe: Recipe, pairs: Pairs, encoder: Encoder, learned: Learned) -> None:
+def _refuse_undrawable(recipe: Recipe, pairs: Pairs, parts: Parts) -> None:
     """Refuse, before the first step, what the bundle could not be sampled with."""
+    methods.conservation(recipe, parts)
+    if recipe.model.method != "diffusion":
+        return
     if recipe.sample.sampler == "one_step":
         what = "one_step is taught by a trained model"
         fix = "train with another sampler, run `climdiff distill RUN`, then draw with sample.sampler=one_step"
         raise RecipeError(Problem(37, "sample.sampler", what, fix))
     drawing.noise_levels(recipe.sample, build.chain(recipe))
-    _conservation(recipe, pairs, encoder, learned)
     if recipe.sample.noise_half_life == FITTED:
         residuals.neighbors(pairs, residuals.OF_TRUTH)
     else:
-        drawing.persistence(recipe, learned)
-
-
-def _conservation(recipe: Recipe, pairs: Pairs, encoder: Encoder, learned: Learned) -> Conservation | None:
-    attributes = _attributes(pairs, recipe.data.targets)
-    limits = build.limits(learned.ranges, attributes, recipe.sample.largest)
-    return drawing.conservation(recipe, encoder, pairs.coarse_grid, limits, attributes, learned.block_weights)
-
-
-def _downscaler(
-    recipe: Recipe, pairs: Pairs, encoder: Encoder, denoiser: Denoiser, dtype: torch.dtype, learned: Learned
-) -> DiffusionDownscaler:
-    limits = build.limits(learned.ranges, _attributes(pairs, recipe.data.targets), recipe.sample.largest)
-    sampling = drawing.sampling(recipe, denoiser.chain, limits)
-    kept = _conservation(recipe, pairs, encoder, learned)
-    return DiffusionDownscaler(denoiser, encoder, pairs.coarse_grid, pairs.method, sampling, dtype, kept)
+        drawing.persistence(recipe, parts.learned)
 
 
 def _attributes(pairs: Pairs, targets: Iterable[str]) -> dict[str, dict[str, Any]]:
@@ -160,12 +191,6 @@ def _block_weights(recipe: Recipe, pairs: Pairs) -> dict[str, Weights]:
         if recipe.sample.conserve:
             raise
         return {}
-
-
-def _validating(recipe: Recipe, pairs: Pairs, ranges: build.Limits) -> Sampling:
-    """Return how validation members are drawn: one way, whatever `sample` says, which may change after training."""
-    limits = build.limits(ranges, _attributes(pairs, recipe.data.targets), LARGEST)
-    return Sampling(dpmpp_2m, levels.karras(build.chain(recipe), N_LEVELS), limits=limits)
 
 
 def _machine() -> str:
@@ -215,7 +240,7 @@ def _last_checkpoint(folder: Path, recipe: Recipe, resume: bool) -> checkpoint.C
 
 def _changed(file: Path, recipe: Recipe) -> list[str]:
     try:
-        return difference(parse(file.read_text(), str(file)), recipe, *SECTIONS)
+        return _differences(parse(file.read_text(), str(file)), recipe)
     except OSError as error:
         raise MismatchError(
             Problem(50, str(file), f"cannot be read ({error})", "restore it, or train under another name")

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
-import torch
 from torch import nn
 
 from climdiff.data.encoder import Encoder
 from climdiff.data.pairs import Pairs
-from climdiff.diffusion.denoiser import Denoiser
-from climdiff.downscalers.diffusion import DiffusionDownscaler, Sampling
 from climdiff.errors import DataError, Problem
+from climdiff.methods import Neural
 from climdiff.recipe.schema import Recipe
 from climdiff.verification.probabilistic import crps_fair
 
@@ -23,13 +21,16 @@ def chosen_times(n_times: int, at_most: int) -> np.ndarray:
 
 
 class Validation:
-    """Scores a network by a small ensemble on fixed validation times: fair CRPS relative to the interpolated field."""
+    """Scores a network by a small ensemble on fixed validation times: fair CRPS relative to the interpolated field.
 
-    def __init__(self, recipe: Recipe, pairs: Pairs, encoder: Encoder, dtype: torch.dtype, sampling: Sampling) -> None:
+    `downscaler` makes the downscaler that draws members with a network.
+    """
+
+    def __init__(
+        self, recipe: Recipe, pairs: Pairs, encoder: Encoder, downscaler: Callable[[nn.Module], Neural]
+    ) -> None:
         index = chosen_times(pairs.n_times, recipe.train.validation_times)
-        self.recipe, self.encoder, self.dtype = recipe, encoder, dtype
-        self.coarse_grid, self.method = pairs.coarse_grid, pairs.method
-        self.sampling = sampling
+        self.recipe, self.encoder, self.downscaler = recipe, encoder, downscaler
         self.coarse, self.guess, self.truth = pairs.select(index).coarse, pairs.guess(index), pairs.truth(index)
         self.condition = encoder.condition(self.guess)
         self.references = {name: self._reference(name) for name in encoder.targets}
@@ -46,12 +47,8 @@ class Validation:
 
     def __call__(self, network: nn.Module) -> Mapping[str, float]:
         """Return `crps_fair_<target>` and their mean ratio to the reference, `score`."""
-        assert isinstance(network, Denoiser)
-        downscaler = DiffusionDownscaler(
-            network, self.encoder, self.coarse_grid, self.method, self.sampling, self.dtype
-        )
         members = range(self.recipe.train.validation_members)
-        fields = downscaler.sample(self.condition, self.guess, self.coarse, members, self.recipe.seed)
+        fields = self.downscaler(network).sample(self.condition, self.guess, self.coarse, members, self.recipe.seed)
         drawn = self.encoder.to_dataset(fields, self.guess)
         numbers, ratios = {}, []
         for name in self.encoder.targets:

@@ -22,13 +22,14 @@ def parts(trained, minute_recipe):
 def test_the_score_is_that_of_the_members(parts, minute_recipe):
     model, pairs = parts
     downscaler = model.downscaler.changed(conservation=None)
-    validate = Validation(minute_recipe, pairs, downscaler.encoder, torch.float32, downscaler.sampling)
+    downscaler = downscaler.changed(dtype=torch.float32)
+    validate = Validation(
+        minute_recipe, pairs, downscaler.encoder, lambda network: downscaler.changed(denoiser=network)
+    )
     found = validate(downscaler.denoiser)
     index = np.unique(np.linspace(0, pairs.n_times - 1, minute_recipe.train.validation_times).round().astype(int))
     chosen = pairs.select(index)
-    members = downscaler.changed(dtype=torch.float32).downscale(
-        chosen.coarse, range(minute_recipe.train.validation_members), minute_recipe.seed
-    )
+    members = downscaler.downscale(chosen.coarse, range(minute_recipe.train.validation_members), minute_recipe.seed)
     truth, guess = (each["pr"].values for each in (chosen.truth(slice(None)), chosen.guess(slice(None))))
     expected = float(crps_fair(members["pr"].values, truth).mean())
     assert found["crps_fair_pr"] == pytest.approx(expected, rel=1e-5)
@@ -41,4 +42,4 @@ def test_fault_034_a_truth_that_never_changes_cannot_be_scored(parts, minute_rec
     model, pairs = parts
     flat = replace(pairs, fine=pairs.fine * 0, coarse=pairs.coarse * 0)
     with pytest.raises(DataError, match=r"CD-034 .*is the same everywhere"):
-        Validation(minute_recipe, flat, model.downscaler.encoder, torch.float32, model.downscaler.sampling)
+        Validation(minute_recipe, flat, model.downscaler.encoder, lambda network: model.downscaler)

@@ -1,0 +1,1 @@
+"""What teaches a network that makes a member in one evaluation: objectives of `training.loop`."""
