@@ -159,7 +159,9 @@ def verify(
 
     folder = output_folder(ensemble, out, truth)
     with Bars(_asked_to_stop()) as bars:
-        verdict = judge(ensemble, truth=truth, progress=lambda name, *done: bars.stage(f"verify {name}", *done))
+        verdict = judge(
+            ensemble, truth=truth, progress=lambda name, *done: bars.stage(f"verify {name}", *done), say=bars.say
+        )
         publish(verdict, folder)
     _show(verdict, folder)
 

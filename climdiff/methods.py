@@ -31,7 +31,7 @@ LARGEST, N_LEVELS = 1.25, 10
 
 DRAWN_BY_ALL = ("largest", "conserve")
 """Keys of `sample` that mean something to every method; the others are of diffusion."""
-TWINS = ("regression", "dressed_regression")
+TWINS = ("unet", "dressed_unet")
 """Methods that are one and the same training; they differ in how members are drawn."""
 
 Neural = DiffusionDownscaler | OneEvaluation
@@ -69,7 +69,7 @@ def method(recipe: Recipe) -> Method:
     match recipe.model.method:
         case "diffusion":
             return Method(_denoiser, _denoising, _sampled, _sampled_for_validation)
-        case "regression" | "dressed_regression":
+        case "unet" | "dressed_unet":
             return Method(_noiseless, _regression, _one_evaluation, _one_evaluation_for_validation)
         case "crps":
             return Method(_noise_fed, _scored, _one_evaluation, _one_evaluation_for_validation)
@@ -88,7 +88,7 @@ def as_trained(recipe: Recipe) -> Recipe:
 
 def members(recipe: Recipe, wanted: int) -> int:
     """Return how many members an ensemble of `wanted` ones has: a regression makes one."""
-    return 1 if recipe.model.method == "regression" else wanted
+    return 1 if recipe.model.method == "unet" else wanted
 
 
 def drawn(recipe: Recipe) -> dict[str, Any]:
@@ -181,7 +181,7 @@ def _sampled_for_validation(recipe: Recipe, network: Any, parts: Parts) -> Neura
 def _one_evaluation(recipe: Recipe, network: Any, parts: Parts) -> Neural:
     limits = build.limits(parts.learned.ranges, parts.attributes, recipe.sample.largest)
     sampling = Drawing(limits, recipe.generate.micro_batch)
-    residuals = parts.learned.residuals if recipe.model.method == "dressed_regression" else None
+    residuals = parts.learned.residuals if recipe.model.method == "dressed_unet" else None
     kept = conservation(recipe, parts)
     grid, regrid = parts.coarse_grid, recipe.data.regrid
     return OneEvaluation(network, parts.encoder, grid, regrid, sampling, parts.dtype, kept, residuals)

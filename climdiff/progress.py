@@ -81,10 +81,10 @@ class Bars:
             self.tenths[name] = tenth
             self.console.print(f"{name}: {done} of {total} {note}", highlight=False)
 
-    def training(self, progress: Any, total: int) -> None:
+    def training(self, progress: Any, total: int, name: str = "train") -> None:
         """Show a step of training: loss, samples per second and, when there is one, the validation score."""
         note = f"loss {progress.loss:.4f}, {progress.samples_per_second:.0f} samples/s"
-        self._show("train", progress.step, total, note)
+        self._show(name, progress.step, total, note)
         if progress.validation is not None:
             score = progress.validation["score"]
             self.say(f"step {progress.step}: validation CRPS is {score:.3f} of the error of the interpolated field")

@@ -99,7 +99,7 @@ class Quiet:
     def say(self, line):
         pass
 
-    def training(self, progress, total):
+    def training(self, progress, total, name="train"):
         pass
 
     def stage(self, name, done, total):

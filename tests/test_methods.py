@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import get_args
 
 import numpy as np
@@ -25,13 +26,23 @@ def with_method(recipe, method, **sample):
     return recipe.model_copy(update={"model": model, "sample": recipe.sample.model_copy(update=sample)})
 
 
-@pytest.fixture(scope="module", params=METHODS)
-def run(request, minute_recipe, tmp_path_factory):
-    """Return (recipe, folder, lines said) of a training of each method."""
-    recipe, lines = with_method(minute_recipe, request.param), []
-    folder = tmp_path_factory.mktemp("methods") / request.param
-    train(recipe, folder, say=lines.append)
-    return recipe, folder, lines
+@pytest.fixture(scope="module")
+def run_of(minute_recipe, tmp_path_factory):
+    """Return (recipe, folder, lines said) of a training by method; each is trained once."""
+
+    @cache
+    def trained(method):
+        recipe, lines = with_method(minute_recipe, method), []
+        folder = tmp_path_factory.mktemp("methods") / method
+        train(recipe, folder, say=lines.append)
+        return recipe, folder, lines
+
+    return trained
+
+
+@pytest.fixture(params=METHODS)
+def run(request, run_of):
+    return run_of(request.param)
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +60,7 @@ def test_a_bundle_makes_members_that_have_an_address(run, coarse):
     alone = model.downscale(coarse.isel(time=[1]), [5], seed=3)["pr"]
     np.testing.assert_array_equal(many.values[5, 1], alone.values[0, 0])
     other = model.downscale(coarse, range(12), seed=4)["pr"]
-    is_random = recipe.model.method != "regression"
+    is_random = recipe.model.method != "unet"
     assert (not np.array_equal(many, other)) is is_random
     assert (len(np.unique(many.values, axis=0)) > 1) is is_random
 
@@ -79,7 +90,7 @@ def test_an_ensemble_is_generated_and_says_what_made_it(run, tmp_path):
     import xarray as xr
 
     found = xr.open_zarr(summary.path)
-    assert found.sizes["realization"] == (1 if recipe.model.method == "regression" else 4)
+    assert found.sizes["realization"] == (1 if recipe.model.method == "unet" else 4)
     assert "diffusion" not in found.attrs["source"]
     assert "climdiff_largest" in found.attrs and "climdiff_sampler" not in found.attrs
 
@@ -96,26 +107,22 @@ def test_keys_of_diffusion_are_named_or_refused(run, minute_recipe):
         distill(folder)
 
 
-def test_a_regression_makes_one_member(run, coarse, tmp_path):
-    recipe, folder, _ = run
-    if recipe.model.method != "regression":
-        pytest.skip("of the regression only")
+def test_a_regression_makes_one_member(run_of, coarse, tmp_path):
+    _, folder, _ = run_of("unet")
     model = bundle.load(folder)
     assert model.downscale(coarse)["pr"].sizes["realization"] == 1
-    with pytest.raises(RecipeError, match=r"CD-037 members: 3 members of 'regression', which makes one field"):
+    with pytest.raises(RecipeError, match=r"CD-037 members: 3 members of 'unet', which makes one field"):
         generate(model, tmp_path / "e.zarr", members=3)
 
 
-def test_the_two_regressions_are_one_training(run, coarse):
+def test_the_two_regressions_are_one_training(run_of, coarse):
     """What differs is the drawing: a dressed member is the regression and a residual of a training date."""
-    recipe, folder, lines = run
-    if recipe.model.method != "regression":
-        pytest.skip("of the regression only")
-    dressed = with_method(recipe, "dressed_regression")
+    recipe, folder, lines = run_of("unet")
+    dressed = with_method(recipe, "dressed_unet")
     assert is_trained(folder, dressed)
     assert any(line.startswith("the regression leaves ") for line in lines)
     model = bundle.load(folder, dressed)
-    assert model.recipe.model.method == "dressed_regression"
+    assert model.recipe.model.method == "dressed_unet"
     free = model.downscaler.changed(sampling=type(model.downscaler.sampling)({}))
     mean = bundle.load(folder).downscaler.changed(sampling=free.sampling)
     fields = [each.encoder.target(each.downscale(coarse, [0, 1], 0).isel(realization=1), model_guess(model, coarse))

@@ -74,8 +74,8 @@ Variables = Annotated[tuple[Variable, ...], Field(min_length=1, max_length=256),
 StepsByVariable = Annotated[Mapping[Variable, tuple[Step, ...]], Field(max_length=256)]
 Sampler = Literal["ddpm", "ddim", "euler", "heun", "dpmpp_2m", "dpmpp_2s", "dpmpp_sde_2m", "angular", "one_step"]
 Levels = Annotated[tuple[Annotated[float, Field(gt=0.0, le=100_000.0)], ...], Field(min_length=1, max_length=10_000)]
-NeuralRung = Literal["regression", "dressed_regression", "crps", "vae", "gan"]
-Baseline = Literal["bilinear", "climatology", "analogs", "oracle"] | NeuralRung
+NeuralRung = Literal["unet", "dressed_unet", "crps", "vae", "gan"]
+Baseline = Literal["bilinear", "climatology", "analogs", "oracle"]
 FilePath = Annotated[str, Field(min_length=1, max_length=1000)]
 HalfLife = Annotated[float, Field(ge=0.0, le=36_500.0)]
 HARMLESS: dict[str, Any] = {"harmless": True}

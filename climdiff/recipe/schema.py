@@ -279,7 +279,7 @@ class Generate(Section):
 class Verify(Section):
     """What the ensemble is held against."""
 
-    baselines: Annotated[tuple[Baseline, ...], AfterValidator(unique)] = Field(
+    baselines: Annotated[tuple[Baseline | NeuralRung, ...], AfterValidator(unique)] = Field(
         default=("bilinear", "climatology", "analogs"), description="Methods scored on the same times."
     )
     analogs: Annotated[int, Field(ge=1, le=10_000)] = Field(default=20, description="Members of the analog ensemble.")

@@ -47,6 +47,11 @@ METHODS: Mapping[str, str] = {
     "oracle": "members drawn from the law that made the data: the best any method can reach",
     "quantile_mapping": "the interpolated coarse field with its distribution corrected",
     "regression": "a regression on the coarse fields",
+    "unet": "the model's own network, trained to give the mean: one field, no spread",
+    "dressed_unet": "the same, with what it left over on training dates added at random",
+    "crps": "the model's own network fed with noise, trained by the score itself",
+    "vae": "a conditional variational autoencoder",
+    "gan": "a conditional generative adversarial network",
 }
 
 

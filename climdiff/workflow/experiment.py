@@ -11,7 +11,7 @@ from climdiff import bundle
 from climdiff.recipe.schema import Recipe
 from climdiff.training.checkpoint import complete
 from climdiff.training.loop import Progress
-from climdiff.workflow import generation, given, report, training, verification
+from climdiff.workflow import generation, given, report, rungs, training, verification
 from climdiff.workflow.verification import Verdict
 
 
@@ -22,8 +22,8 @@ class Watch(Protocol):
         """Take a line for the user."""
         ...
 
-    def training(self, progress: Progress, total: int) -> None:
-        """Take the state of the training after a step."""
+    def training(self, progress: Progress, total: int, name: str = "train") -> None:
+        """Take the state of a training after a step."""
         ...
 
     def stage(self, name: str, done: int, total: int) -> None:
@@ -34,12 +34,19 @@ class Watch(Protocol):
 def run(recipe: Recipe, folder: Path, watch: Watch, should_stop: Callable[[], bool] = lambda: False) -> Verdict:
     """Run a recipe from beginning to end in `folder` and return the verdict.
 
-    Makes `bundle/`, `ensemble.zarr`, `scores.json`, `scores.nc`, `report.html` and `log.jsonl`. What an earlier run
-    of the same recipe finished is not done again.
+    Makes `bundle/`, `ensemble.zarr`, `scores.json`, `scores.nc`, `report.html`, `log.jsonl` and, for the neural methods
+    among the recipe's baselines, `ladder/`. What an earlier run of the same recipe finished is not done again.
     """
     started = time.monotonic()
     given.check(recipe)
     _train(recipe, folder, watch, should_stop)
+    rungs.train_missing(
+        recipe,
+        folder,
+        watch.say,
+        lambda name, progress: watch.training(progress, recipe.train.steps, f"train {name}"),
+        should_stop,
+    )
     model = bundle.load(folder, recipe)
     ensemble = folder / "ensemble.zarr"
     generation.generate(
@@ -49,7 +56,10 @@ def run(recipe: Recipe, folder: Path, watch: Watch, should_stop: Callable[[], bo
         progress=lambda done, total: watch.stage("generate (units)", done, total),
     )
     verdict = verification.verify(
-        ensemble, recipe=recipe, progress=lambda name, done, total: watch.stage(f"verify {name}", done, total)
+        ensemble,
+        recipe=recipe,
+        progress=lambda name, done, total: watch.stage(f"verify {name}", done, total),
+        say=watch.say,
     )
     publish(verdict, folder, facts={"this run took": f"{(time.monotonic() - started) / 60:.1f} min"})
     return verdict

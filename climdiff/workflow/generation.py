@@ -21,8 +21,8 @@ RANGES = ("valid_min", "valid_max")
 """Attributes that speak of the training data, not of members."""
 SOURCES = {
     "diffusion": "conditional diffusion model",
-    "regression": "regression by a U-Net",
-    "dressed_regression": "regression by a U-Net, dressed with its residuals",
+    "unet": "regression by a U-Net",
+    "dressed_unet": "regression by a U-Net, dressed with its residuals",
     "crps": "noise-fed U-Net trained by the fair CRPS",
     "vae": "conditional variational autoencoder",
     "gan": "conditional generative adversarial network",

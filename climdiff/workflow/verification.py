@@ -26,8 +26,8 @@ from climdiff.recipe.schema import Recipe
 from climdiff.verification.ensembles import realization_dim, time_dim
 from climdiff.verification.scorecard import Scores, scorecard
 from climdiff.verification.significance import Difference, compare
+from climdiff.workflow import rungs
 
-MODEL = "diffusion"
 ENSEMBLE = "ensemble"
 OUTPUTS = ("scores.json", "scores.nc", "report.html")
 BLOCK_TIMES = 32
@@ -70,6 +70,7 @@ def verify(
     truth: Path | None = None,
     recipe: Recipe | None = None,
     progress: Callable[[str, int, int], None] = lambda method, done, total: None,
+    say: Callable[[str], None] = lambda line: None,
 ) -> Verdict:
     """Score the ensemble at `path` against the truth and against every baseline of its recipe.
 
@@ -78,6 +79,7 @@ def verify(
         truth: The truth of any other CF ensemble, netCDF or zarr; then there are no baselines.
         recipe: A later version of the recipe in the store, for its `verify` and `report`.
         progress: Called with (downscaler, times done, times to do).
+        say: Takes lines for the user: neural baselines that are not trained.
 
     Raises:
         OutputError: CD-001 to CD-011, the store is damaged or incomplete.
@@ -96,11 +98,15 @@ def verify(
     test = _same_times(splits[split], ensemble, path)
     assert test.fine is not None
     area = test.fine_grid.cell_area()
-    scores = {MODEL: _score(MODEL, ensemble, test.fine, recipe, area, progress)}
-    for name, baseline in ladder.baselines(recipe, splits["train"]).items():
+    model: str = recipe.model.method
+    scores = {model: _score(model, ensemble, test.fine, recipe, area, progress)}
+    for name, baseline in ladder.baselines(rungs.without(recipe), splits["train"]).items():
         forecast = lazily(baseline.downscaler, test.coarse, list(baseline.members), recipe.seed, test)
         scores[name] = _score(name, forecast, test.fine, recipe, area, progress)
-    return Verdict(MODEL, scores, _differences(scores, test, recipe.seed), ensemble, test, recipe)
+    for name, rung in rungs.trained(recipe, path.parent, say).items():
+        forecast = lazily(rung.downscaler, test.coarse, rungs.members(recipe, name), recipe.seed, test)
+        scores[name] = _score(name, forecast, test.fine, recipe, area, progress)
+    return Verdict(model, scores, _differences(model, scores, test, recipe.seed), ensemble, test, recipe)
 
 
 def output_folder(ensemble: Path, out: Path | None, truth: Path | None) -> Path:
@@ -182,7 +188,7 @@ def _score(
         )
 
 
-def _differences(scores: Mapping[str, Scores], test: Pairs, seed: int) -> dict[str, dict[str, Difference]]:
+def _differences(model: str, scores: Mapping[str, Scores], test: Pairs, seed: int) -> dict[str, dict[str, Difference]]:
     """Compare with each baseline: by scene where the data name one, else by blocks of days."""
     assert test.fine is not None
     scenes = test.fine["valid_time"].values if "valid_time" in test.fine.coords else None
@@ -190,9 +196,9 @@ def _differences(scores: Mapping[str, Scores], test: Pairs, seed: int) -> dict[s
         variable: {
             name: compare(found, other[variable], block_days=BLOCK_DAYS, seed=seed, scenes=scenes)
             for name, other in scores.items()
-            if name != MODEL and variable in other.variables
+            if name != model and variable in other.variables
         }
-        for variable, found in scores[MODEL].variables.items()
+        for variable, found in scores[model].variables.items()
     }
 
 

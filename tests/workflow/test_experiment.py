@@ -18,7 +18,7 @@ class Watch:
     def say(self, line):
         self.lines.append(line)
 
-    def training(self, progress, total):
+    def training(self, progress, total, name="train"):
         self.steps.append((progress.step, total))
 
     def stage(self, name, done, total):

@@ -1,0 +1,88 @@
+"""The neural rungs of the ladder: other methods trained on the recipe of a run, in `<run>/ladder/<method>`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import get_args
+
+from climdiff import bundle, methods
+from climdiff.bundle import Model
+from climdiff.recipe.fields import NeuralRung
+from climdiff.recipe.schema import Recipe
+from climdiff.training.checkpoint import complete
+from climdiff.training.loop import Progress
+from climdiff.workflow import training
+
+FOLDER = "ladder"
+NEURAL = get_args(NeuralRung)
+
+
+def named(recipe: Recipe) -> list[str]:
+    """Return the neural rungs that the recipe wants its model judged beside; the model itself is none."""
+    return [name for name in recipe.verify.baselines if name in NEURAL and name != recipe.model.method]
+
+
+def without(recipe: Recipe) -> Recipe:
+    """Return the recipe whose baselines are those that need no training."""
+    plain = tuple(name for name in recipe.verify.baselines if name not in NEURAL)
+    return recipe.model_copy(update={"verify": recipe.verify.model_copy(update={"baselines": plain})})
+
+
+def recipe_of(recipe: Recipe, name: str) -> Recipe:
+    """Return the recipe of a rung: that of the run, budget and all, with another method."""
+    return recipe.model_copy(update={"model": recipe.model.model_copy(update={"method": name})})
+
+
+def folder_of(run: Path, recipe: Recipe, name: str) -> Path:
+    """Return where a rung is trained; methods that share a training share its folder."""
+    return run / FOLDER / methods.as_trained(recipe_of(recipe, name)).model.method
+
+
+def train_missing(
+    recipe: Recipe,
+    run: Path,
+    say: Callable[[str], None],
+    on_step: Callable[[str, Progress], None],
+    should_stop: Callable[[], bool],
+) -> None:
+    """Train the rungs of a recipe that are not trained yet, each from its last checkpoint if there is one.
+
+    Args:
+        recipe: The recipe of the run.
+        run: Its folder.
+        say: Takes lines for the user.
+        on_step: Called after every optimizer step, with the rung.
+        should_stop: Asked after every step; when true, a checkpoint is saved and training stops (CD-060).
+    """
+    for name in named(recipe):
+        rung, folder = recipe_of(recipe, name), folder_of(run, recipe, name)
+        if training.is_trained(folder, rung):
+            continue
+        say(f"training '{name}' to judge the model beside it")
+        training.train(
+            rung,
+            folder,
+            resume=bool(complete(folder / "checkpoints")),
+            say=say,
+            on_step=lambda progress, name=name: on_step(name, progress),  # type: ignore[misc]
+            should_stop=should_stop,
+        )
+
+
+def trained(recipe: Recipe, run: Path, say: Callable[[str], None]) -> dict[str, Model]:
+    """Return the rungs of a recipe that are trained; how to train one that is not is said in a line."""
+    found = {}
+    for name in named(recipe):
+        rung, folder = recipe_of(recipe, name), folder_of(run, recipe, name)
+        if training.is_trained(folder, rung):
+            found[name] = bundle.load(folder, rung)
+        else:
+            own = f"climdiff train RECIPE model.method={name} name={folder.name} --runs {folder.parent}"
+            say(f"'{name}' is not trained on this recipe and is left out: climdiff run RECIPE trains it, or {own}")
+    return found
+
+
+def members(recipe: Recipe, name: str) -> list[int]:
+    """Return the member numbers of a rung's ensemble: as many as the model's, or the only one there is."""
+    return list(range(methods.members(recipe_of(recipe, name), recipe.generate.members)))

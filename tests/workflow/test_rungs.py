@@ -1,0 +1,84 @@
+"""Neural rungs: trained on the recipe of the run, once, from where a kill left them, and used where they are."""
+
+from __future__ import annotations
+
+import shutil
+
+import numpy as np
+import pytest
+
+from climdiff import bundle
+from climdiff.errors import RetryError
+from climdiff.training.checkpoint import sha256
+from climdiff.workflow import rungs
+from climdiff.workflow.generation import generate
+from climdiff.workflow.verification import verify
+
+
+def wanting(recipe, *names):
+    verify = recipe.verify.model_copy(update={"baselines": names})
+    return recipe.model_copy(update={"verify": verify})
+
+
+def train(recipe, run, stop_after=None):
+    steps, lines = [], []
+    rungs.train_missing(recipe, run, lines.append, lambda *at: steps.append(at), lambda: len(steps) == stop_after)
+    return [(name, progress.step) for name, progress in steps], lines
+
+
+def test_what_is_missing_is_trained_and_nothing_else(minute_recipe, tmp_path):
+    recipe = wanting(minute_recipe, "bilinear", "unet", "dressed_unet", "crps")
+    with pytest.raises(RetryError, match=r"CD-060 .*stopped at step 2 of 6"):
+        train(recipe, tmp_path, stop_after=2)
+    again, lines = train(recipe, tmp_path)
+    assert again == [("unet", step) for step in range(3, 7)] + [("crps", step) for step in range(1, 7)]
+    assert lines[0] == "training 'unet' to judge the model beside it"
+    assert sorted(path.name for path in (tmp_path / "ladder").iterdir()) == ["crps", "unet"]
+    whole = tmp_path / "whole"
+    train(recipe, whole)
+    name = "ladder/unet/bundle/weights.safetensors"
+    assert sha256(tmp_path / name) == sha256(whole / name)
+    assert train(recipe, tmp_path) == ([], [])
+
+
+def test_the_verdict_has_those_that_are_trained_and_says_how_to_train_the_others(trained, minute_recipe, tmp_path):
+    run = shutil.copytree(trained, tmp_path / "minute")
+    recipe = wanting(minute_recipe, "bilinear", "unet", "dressed_unet", "vae")
+    train(wanting(minute_recipe, "unet"), run)
+    generate(bundle.load(run, recipe), run / "ensemble.zarr", members=4)
+    lines = []
+    verdict = verify(run / "ensemble.zarr", recipe=recipe, say=lines.append)
+    assert list(verdict.scores) == ["diffusion", "bilinear", "unet", "dressed_unet"]
+    assert list(verdict.differences["pr"]) == ["bilinear", "unet", "dressed_unet"]
+    scores = verdict.to_json()["pr"]
+    assert scores["unet"]["n_members"] == 1
+    assert scores["dressed_unet"]["n_members"] == minute_recipe.generate.members
+    (line,) = lines
+    assert line.startswith("'vae' is not trained on this recipe and is left out: climdiff run RECIPE trains it, or ")
+    assert line.endswith(f"climdiff train RECIPE model.method=vae name=vae --runs {run / 'ladder'}")
+
+
+def test_a_rung_of_another_recipe_is_not_used(minute_recipe, tmp_path):
+    recipe = wanting(minute_recipe, "unet")
+    train(recipe, tmp_path)
+    longer = recipe.model_copy(update={"train": recipe.train.model_copy(update={"steps": 7})})
+    assert list(rungs.trained(recipe, tmp_path, print)) == ["unet"]
+    assert rungs.trained(longer, tmp_path, lambda line: None) == {}
+
+
+def test_a_rung_is_not_the_model_itself(minute_recipe):
+    own = rungs.recipe_of(wanting(minute_recipe, "unet", "vae", "bilinear"), "vae")
+    assert rungs.named(own) == ["unet"]
+    assert rungs.without(own).verify.baselines == ("bilinear",)
+
+
+def test_a_run_of_another_method_is_named_by_it(minute_recipe, tmp_path):
+    recipe = wanting(rungs.recipe_of(minute_recipe, "crps"), "bilinear")
+    from climdiff.workflow.training import train as train_one
+
+    train_one(recipe, tmp_path)
+    generate(bundle.load(tmp_path), tmp_path / "ensemble.zarr")
+    verdict = verify(tmp_path / "ensemble.zarr")
+    assert verdict.name == "crps"
+    assert list(verdict.scores) == ["crps", "bilinear"]
+    assert np.isfinite(verdict.to_json()["pr"]["crps"]["crps_fair"])
