@@ -13,7 +13,18 @@ from functools import cached_property
 import numpy as np
 import xarray as xr
 
-from climdiff.verification import aggregation, fields, fractions, probabilistic, spectra
+from climdiff.verification import (
+    aggregation,
+    discrimination,
+    distribution,
+    fields,
+    fractions,
+    multivariate,
+    probabilistic,
+    spectra,
+    spread,
+    wetness,
+)
 
 Sums = Mapping[str, np.ndarray]
 
@@ -50,6 +61,11 @@ class Block:
     def crps_terms(self) -> tuple[np.ndarray, np.ndarray]:
         """What `probabilistic.crps_terms` says of the values and of all thresholds."""
         return probabilistic.crps_terms(self.members, self.truth, self.setting.thresholds)
+
+    @cached_property
+    def moments(self) -> tuple[np.ndarray, np.ndarray]:
+        """Mean and variance over the members, (time, ...) each."""
+        return fields.moments(self.members)
 
     @cached_property
     def counts(self) -> list[np.ndarray]:
@@ -89,7 +105,7 @@ def _crps_scores(sums: Sums, setting: Setting) -> dict[str, float]:
 
 
 def _error_sums(block: Block) -> Sums:
-    return fields.error_sums(block.members, block.truth, block.weights)
+    return fields.error_sums(*block.moments, block.truth, block.weights)
 
 
 def _error_scores(sums: Sums, setting: Setting) -> dict[str, float]:
@@ -111,9 +127,77 @@ def _event_sums(block: Block) -> Sums:
 
 
 def _event_scores(sums: Sums, setting: Setting) -> dict[str, float]:
-    return {
-        f"{name}@{label}": value for label in sums for name, value in probabilistic.event_scores(sums[label]).items()
+    each = {
+        label: probabilistic.event_scores(table) | {"roc_area": discrimination.roc(table).area}
+        for label, table in sums.items()
     }
+    return {f"{name}@{label}": value for label, scores in each.items() for name, value in scores.items()}
+
+
+def _roc_tables(sums: Sums, setting: Setting) -> dict[str, xr.DataArray]:
+    curves = [discrimination.roc(sums[label]) for label in setting.labels]
+    if not curves:
+        return {}
+    called = np.arange(setting.n_members + 1, -1, -1)
+    coordinates = {"threshold": list(setting.thresholds), "called_from_members": called}
+    rates = {name: np.stack([getattr(curve, name) for curve in curves]) for name in ("hit_rate", "false_alarm_rate")}
+    return {f"roc_{name}": xr.DataArray(rate, coordinates, tuple(coordinates)) for name, rate in rates.items()}
+
+
+def _spread_sums(block: Block) -> Sums:
+    return spread.spread_sums(*block.moments, block.truth, block.weights) if block.setting.n_members > 1 else {}
+
+
+def _spread_scores(sums: Sums, setting: Setting) -> dict[str, float]:
+    return {"spread_reliability": spread.spread_skill(sums, setting.n_members).reliability}
+
+
+def _spread_tables(sums: Sums, setting: Setting) -> dict[str, xr.DataArray]:
+    found = spread.spread_skill(sums, setting.n_members)
+    names = ("spread", "error", "weight")
+    return {f"by_spread_{name}": xr.DataArray(getattr(found, name), dims="spread_bin") for name in names}
+
+
+def _energy_sums(block: Block) -> Sums:
+    return multivariate.energy_sums(block.members, block.truth, block.weights)
+
+
+def _energy_scores(sums: Sums, setting: Setting) -> dict[str, float]:
+    return {"energy_fair": multivariate.mean_score(sums)}
+
+
+def _variogram_sums(block: Block) -> Sums:
+    if len(block.setting.shape) != 2:
+        return {}
+    return multivariate.variogram_sums(block.members, block.truth, block.weights)
+
+
+def _variogram_scores(sums: Sums, setting: Setting) -> dict[str, float]:
+    return {"variogram_fair": multivariate.mean_score(sums)}
+
+
+def _distribution_sums(block: Block) -> Sums:
+    return distribution.distribution_sums(block.members, block.truth, block.weights)
+
+
+def _distribution_scores(sums: Sums, setting: Setting) -> dict[str, float]:
+    return distribution.distribution_scores(sums)
+
+
+def _wetness_sums(block: Block) -> Sums:
+    each = [
+        wetness.wetness_sums(block.members, block.truth, block.weights, threshold)
+        for threshold in block.setting.thresholds
+    ]
+    return {name: np.stack([sums[name] for sums in each]) for name in each[0]} if each else {}
+
+
+def _wetness_scores(sums: Sums, setting: Setting) -> dict[str, float]:
+    found: dict[str, float] = {}
+    for i, label in enumerate(setting.labels):
+        scores = wetness.wetness_scores({name: value[i] for name, value in sums.items()})
+        found |= {f"{name}@{label}": value for name, value in scores.items()}
+    return found
 
 
 def _block_crps_sums(block: Block) -> Sums:
@@ -162,7 +246,12 @@ FAMILIES = (
     Family("block_crps", _block_crps_sums, _block_crps_scores),
     Family("errors", _error_sums, _error_scores),
     Family("ranks", _rank_sums, _no_scores),
-    Family("events", _event_sums, _event_scores),
+    Family("events", _event_sums, _event_scores, _roc_tables),
+    Family("wetness", _wetness_sums, _wetness_scores),
+    Family("spread", _spread_sums, _spread_scores, _spread_tables),
+    Family("energy", _energy_sums, _energy_scores),
+    Family("variogram", _variogram_sums, _variogram_scores),
+    Family("distribution", _distribution_sums, _distribution_scores),
     Family("fss", _fss_sums, _fss_scores, _fss_tables),
     Family("spectrum", _spectrum_sums, _no_scores),
 )

@@ -10,23 +10,29 @@ from collections.abc import Mapping
 import numpy as np
 
 
-def error_sums(members: np.ndarray, truth: np.ndarray, weights: np.ndarray) -> dict[str, np.ndarray]:
-    """Return the weighted sums over all cells that `error_scores` needs; those of two blocks add up.
-
-    Cells of weight 0 must still hold finite numbers. Sums are float64 whatever the values.
-    """
-    n_members = members.shape[0]
-    mean = np.zeros(truth.shape)
+def moments(members: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return mean and unbiased variance over the members (0 of a single one), (...) float64 whatever the values."""
+    mean = np.zeros(members.shape[1:])
     for member in members:
         mean += member
-    mean /= n_members
-    variance = np.zeros(truth.shape)
+    mean /= len(members)
+    variance = np.zeros(mean.shape)
     for member in members:
-        variance += np.square(member - mean)
-    variance /= max(n_members - 1, 1)
+        apart = member - mean
+        variance += np.square(apart, out=apart)
+    variance /= max(len(members) - 1, 1)
+    return mean, variance
+
+
+def error_sums(mean: np.ndarray, variance: np.ndarray, truth: np.ndarray, weights: np.ndarray) -> dict[str, np.ndarray]:
+    """Return the weighted sums over all cells that `error_scores` needs; those of two blocks add up.
+
+    `mean` and `variance` are what `moments` says of the members. Cells of weight 0 must still hold finite numbers.
+    """
     error = mean - truth
     return {
         "weight": weights.sum(),
+        "truth": (weights * truth).sum(),
         "error": (weights * error).sum(),
         "absolute": (weights * np.abs(error)).sum(),
         "square": (weights * np.square(error)).sum(),
@@ -35,7 +41,9 @@ def error_sums(members: np.ndarray, truth: np.ndarray, weights: np.ndarray) -> d
 
 
 def error_scores(sums: Mapping[str, np.ndarray], n_members: int) -> dict[str, float]:
-    """Return `mae`, `rmse` and `bias` of the ensemble mean, `spread` and `spread_skill`, in the unit of the values.
+    """Return `mae`, `rmse` and `bias` of the ensemble mean, `spread`, `spread_skill`, and `mean` of members and truth.
+
+    All but the ratio `spread_skill` are in the unit of the values.
 
     `spread` is the root of the mean unbiased ensemble variance; `spread_skill` is sqrt((M + 1) / M) spread / rmse,
     which is 1 for members exchangeable with the truth at any M (Fortin et al. 2014, https://doi.org/10.1175/JHM-D-14-0008.1).
@@ -50,4 +58,6 @@ def error_scores(sums: Mapping[str, np.ndarray], n_members: int) -> dict[str, fl
         "bias": float(sums["error"]) / weight,
         "spread": spread,
         "spread_skill": float(np.sqrt((n_members + 1) / n_members)) * spread / rmse if rmse > 0 else float("nan"),
+        "mean": float(sums["truth"] + sums["error"]) / weight,
+        "mean_truth": float(sums["truth"]) / weight,
     }

@@ -50,8 +50,11 @@ def test_every_score_is_there_and_plain_json():
     found = scorecard(forecast, truth, thresholds=THRESHOLDS)
     scores = json.loads(json.dumps(found.to_json(), allow_nan=False))
     common = {"crps_fair", "crps_ecdf", "mae", "rmse", "bias", "spread", "spread_skill", "n_members", "n_times"}
+    common |= {"mean", "mean_truth", "spread_reliability", "energy_fair", "variogram_fair"}
+    common |= {f"p{percent}{end}" for percent in ("50", "90", "95", "99", "99.9") for end in ("", "_truth")}
     common |= {"crps_fair_2x2", "crps_fair_4x4"}  # 10 x 9 cells hold no two blocks of 8 x 8
-    kinds = ("brier", "brier_fair", "wet_fraction", "wet_fraction_truth", "twcrps")
+    kinds = ("brier", "brier_fair", "wet_fraction", "wet_fraction_truth", "twcrps", "roc_area")
+    kinds += ("intensity", "intensity_truth", "joint", "joint_truth")
     events = {f"{kind}@{t}" for t in ("0.1", "1") for kind in (*kinds, *(f"fss_{width}" for width in (1, 3, 5, 9)))}
     assert set(scores["pr"]) == common | events and set(scores["tas"]) == common
     assert scores["pr"]["n_members"] == 5 and scores["pr"]["n_times"] == 12
@@ -102,7 +105,7 @@ def test_missing_truth_is_left_out_of_every_score():
     found = scorecard(forecast, holes, thresholds=THRESHOLDS)["pr"]
     ignored = {"n_times"}
     assert {k: v for k, v in found.scalars.items() if k not in ignored} == pytest.approx(
-        {k: v for k, v in expected.scalars.items() if k not in ignored}
+        {k: v for k, v in expected.scalars.items() if k not in ignored}, nan_ok=True
     )
     assert np.isnan(found.crps[2]) and found.weight[2] == 0
     np.testing.assert_allclose(found.rank_histogram, expected.rank_histogram)
@@ -115,7 +118,7 @@ def test_cells_without_weight_do_not_count():
     area[4:] = 0
     found = scorecard(forecast, truth, thresholds=THRESHOLDS, area=area)["pr"].scalars
     expected = scorecard(forecast.isel(x=slice(0, 4)), truth.isel(x=slice(0, 4)), thresholds=THRESHOLDS)["pr"].scalars
-    assert {name: found[name] for name in expected} == pytest.approx(dict(expected))
+    assert {name: found[name] for name in expected} == pytest.approx(dict(expected), nan_ok=True)
 
 
 def test_the_series_and_its_weights_average_to_the_score():
