@@ -59,6 +59,13 @@ def unique(listed: tuple[str, ...]) -> tuple[str, ...]:
     return listed
 
 
+def _upright(box: tuple[float, float, float, float]) -> tuple[float, float, float, float]:
+    south, north = box[:2]
+    if north < south:
+        raise refuse(Finding(f"south ({south:g}) lies north of north ({north:g})", "give [south, north, west, east]"))
+    return box
+
+
 def _kind_of_selection(value: object) -> str:
     return "subset" if isinstance(value, str) else "period"
 
@@ -78,6 +85,8 @@ NeuralRung = Literal["unet", "dressed_unet", "crps", "vae", "gan"]
 Baseline = Literal["bilinear", "climatology", "analogs", "oracle"]
 FilePath = Annotated[str, Field(min_length=1, max_length=1000)]
 HalfLife = Annotated[float, Field(ge=0.0, le=36_500.0)]
+Bound = Annotated[float, Field(ge=-1e9, le=1e9)]
+Box = Annotated[tuple[Bound, Bound, Bound, Bound], AfterValidator(_upright)]
 HARMLESS: dict[str, Any] = {"harmless": True}
 
 

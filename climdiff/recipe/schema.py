@@ -14,6 +14,7 @@ from climdiff.recipe import consistency, sampling
 from climdiff.recipe.fields import (
     HARMLESS,
     Baseline,
+    Box,
     Count,
     FilePath,
     Fraction,
@@ -285,7 +286,11 @@ class Verify(Section):
     analogs: Annotated[int, Field(ge=1, le=10_000)] = Field(default=20, description="Members of the analog ensemble.")
     climatology_members: Members = Field(default=50, description="Members of the climatology ensemble.")
     thresholds: Annotated[Mapping[Variable, tuple[float, ...]], Field(max_length=256)] = Field(
-        default={}, description="Thresholds per target, in its units, for Brier scores and reliability."
+        default={}, description="Thresholds per target, in its units, for scores of events."
+    )
+    by_season: bool = Field(default=False, description="Score the seasons on their own as well.")
+    regions: Annotated[Mapping[Variable, Box], Field(max_length=64)] = Field(
+        default={}, description="Regions scored on their own: [south, north, west, east], degrees or units of the axes."
     )
 
 

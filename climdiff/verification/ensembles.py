@@ -56,20 +56,27 @@ class Match:
         Both are float32 if either is: a value stored as float32 ties with itself. A block holds whole chunks where that
         fits in 64 MiB, and at least one time.
         """
-        both = (self.forecast.dtype, self.truth.dtype)
-        dtype = np.float32 if any(d.kind == "f" and d.itemsize <= 4 for d in both) else np.float64
-        n_times = self.times.size
-        per_time = self.n_members * np.dtype(dtype).itemsize * math.prod(self.cells.values())
+        per_time = self.n_members * self.dtype.itemsize * math.prod(self.cells.values())
         length = max(1, BLOCK_BYTES // max(per_time, 1))
         chunk = self._chunk_length()
         length = length - length % chunk if length > chunk else length
-        for start in range(0, n_times, length):
-            span = slice(start, min(start + length, n_times))
-            members = self.forecast.isel({self.time: span}).compute()
-            members = members.expand_dims("realization") if self.realization is None else members
-            members = members.transpose(self.realization or "realization", self.time, *self.cells)
-            truth = self.truth.isel({self.time: span}).compute().transpose(self.time, *self.cells)
-            yield span, np.ascontiguousarray(members.values, dtype), np.ascontiguousarray(truth.values, dtype)
+        for start in range(0, self.times.size, length):
+            span = slice(start, min(start + length, self.times.size))
+            yield span, *self.read(span)
+
+    def read(self, span: slice) -> tuple[np.ndarray, np.ndarray]:
+        """Return members (realization, time, ...) and truth (time, ...) of a span of times, as `blocks` has them."""
+        members = self.forecast.isel({self.time: span}).compute()
+        members = members.expand_dims("realization") if self.realization is None else members
+        members = members.transpose(self.realization or "realization", self.time, *self.cells)
+        truth = self.truth.isel({self.time: span}).compute().transpose(self.time, *self.cells)
+        return np.ascontiguousarray(members.values, self.dtype), np.ascontiguousarray(truth.values, self.dtype)
+
+    @property
+    def dtype(self) -> np.dtype[np.floating]:
+        """The float type of values in memory."""
+        both = (self.forecast.dtype, self.truth.dtype)
+        return np.dtype(np.float32 if any(d.kind == "f" and d.itemsize <= 4 for d in both) else np.float64)
 
     def _chunk_length(self) -> int:
         """Return how many times the stored or dask chunks of the forecast hold."""

@@ -241,6 +241,9 @@ def _spectrum_sums(block: Block) -> Sums:
     return spectra.spectrum_sums(block.members, block.truth, block.complete)
 
 
+CELLWISE = ("crps", "errors", "events", "distribution")
+"""Families that need no neighbors and no whole field: those that parts of the times or cells have as well."""
+
 FAMILIES = (
     Family("crps", _crps_sums, _crps_scores),
     Family("block_crps", _block_crps_sums, _block_crps_scores),

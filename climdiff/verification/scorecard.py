@@ -8,7 +8,7 @@ time, but for two numbers per time: its fair CRPS and the weight of its cells.
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import xarray as xr
@@ -16,8 +16,14 @@ import xarray as xr
 from climdiff.errors import DataError, OutputError, Problem
 from climdiff.grids.grid import Grid
 from climdiff.verification import probabilistic, spectra
+from climdiff.verification.coarse import Coarse
 from climdiff.verification.ensembles import Match, incomplete, listed, match
-from climdiff.verification.families import FAMILIES, Block, Setting, Sums
+from climdiff.verification.families import Setting
+from climdiff.verification.groups import Group
+from climdiff.verification.groups import by_season as by_season_of
+from climdiff.verification.series import calendar_of_series
+from climdiff.verification.tally import Plan, Tally
+from climdiff.verification.variables import correlated
 
 Progress = Callable[[int, int], None]
 PIECE_VALUES = 2**20
@@ -33,7 +39,8 @@ class VariableScores:
     `crps` is (time,), the fair CRPS of each time (NaN where no cell has a truth), `weight` (time,) the weight of its
     cells: their weighted mean is the scalar `crps_fair`. `rank_histogram` is (M + 1,), the share of cells at each rank.
     `spectrum` is None for other than two horizontal dimensions, fewer than 8 cells a side, or no time without missing
-    cells. `tables` has what else is more than one number, each on dimensions of its own.
+    cells. `tables` has what else is more than one number, each on dimensions of its own; `skipped` why some scores are
+    not there.
     """
 
     units: str
@@ -45,6 +52,7 @@ class VariableScores:
     reliability: Mapping[float, probabilistic.Reliability]
     spectrum: spectra.Spectrum | None
     tables: Mapping[str, xr.DataArray] = field(default_factory=dict)
+    skipped: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -74,6 +82,9 @@ def scorecard(
     *,
     thresholds: Mapping[str, Sequence[float]] | None = None,
     area: xr.DataArray | None = None,
+    by_season: bool = False,
+    regions: Mapping[str, xr.DataArray] | None = None,
+    coarse: Mapping[str, Coarse] | None = None,
     progress: Progress | None = None,
 ) -> Scores:
     """Return the scores of all variables that forecast and truth share.
@@ -83,11 +94,15 @@ def scorecard(
         truth: (time, ...); a missing cell (NaN) is left out of every score.
         thresholds: Per variable the thresholds of its events, in its units.
         area: Weight of every cell over the horizontal dimensions of the truth, >= 0; equal weights if None.
+        by_season: Score the seasons on their own as well, by calendar month.
+        regions: Per region which cells belong to it, bool over the horizontal dimensions of the truth.
+        coarse: Per variable the coarse field that members should be consistent with, at the times of the truth.
         progress: Called with (times done, times to do) over all variables.
 
     Raises:
-        DataError: As `match`; thresholds of an unknown variable (CD-036), an area of other cells (CD-021), or a truth
-            that is infinite or missing everywhere (CD-033).
+        DataError: As `match`; thresholds of an unknown variable (CD-036), an area or a region of other
+            cells (CD-021), a coarse field of other times (CD-023), or a truth that is infinite or missing everywhere
+            (CD-033).
         OutputError: A member misses cells that others or the truth have, at the times named (CD-011). No score is
             returned then: leaving members out would favour the rest.
     """
@@ -105,13 +120,58 @@ def scorecard(
             progress(n_before + n_done, n_total)
 
     spacing_km = _spacing_km(truth)
+    origins = {name: _origin(pair) for name, pair in matches.items()}
     for name, pair in matches.items():
-        chosen = tuple(float(threshold) for threshold in (thresholds or {}).get(name, ()))
+        chosen = tuple(dict.fromkeys(map(float, (thresholds or {}).get(name, ()))))
         setting = Setting(pair.n_members, chosen, tuple(pair.cells.values()))
-        collected = _collect(pair, setting, _cell_weights(pair, area), advance)
-        found[name] = _finish(pair, setting, *collected, spacing_km)
+        calendar = calendar_of_series(pair.truth, pair.times)
+        plan = Plan(
+            setting,
+            _cell_weights(pair, area),
+            origins[name],
+            None if isinstance(calendar, str) else calendar,
+            _groups(pair, by_season, regions),
+            _coarse(pair, (coarse or {}).get(name)),
+        )
+        tally = _collect(pair, plan, advance)
+        found[name] = _finish(pair, tally, spacing_km, {"series": calendar} if isinstance(calendar, str) else {})
         n_before += pair.times.size
-    return Scores(found)
+    together = correlated(matches, origins, _cell_weights(next(iter(matches.values())), area))
+    return Scores({name: replace(one, scalars={**one.scalars, **together[name]}) for name, one in found.items()})
+
+
+def _origin(pair: Match) -> float:
+    """Return the mean of the truth at the first time: near the values, and the same however they are cut."""
+    first = np.asarray(pair.truth.isel({pair.time: 0}).values, np.float64)
+    finite = first[np.isfinite(first)]
+    return float(finite.mean()) if finite.size else 0.0
+
+
+def _groups(pair: Match, seasons: bool, regions: Mapping[str, xr.DataArray] | None) -> dict[str, Group]:
+    """Return the parts of times and cells that are scored on their own.
+
+    Raises:
+        DataError: CD-021, a region on other cells.
+    """
+    groups = by_season_of(pair.times) if seasons else {}
+    for name, inside in (regions or {}).items():
+        if dict(inside.sizes) != pair.cells:
+            what = f"region '{name}' has sizes {dict(inside.sizes)}, variable '{pair.truth.name}' has {pair.cells}"
+            raise DataError(Problem(21, "regions", what, "give a region over the cells of the truth"))
+        groups[name] = Group(cells=inside.transpose(*pair.cells).values)
+    return groups
+
+
+def _coarse(pair: Match, coarse: Coarse | None) -> Coarse | None:
+    """Return the coarse field, at the times of the truth and of a map.
+
+    Raises:
+        DataError: CD-023, it has other times.
+    """
+    if coarse is not None and not np.array_equal(coarse.field[coarse.field.dims[0]].values, pair.times.values):
+        what = f"variable '{pair.truth.name}': the coarse field has other times than the truth"
+        raise DataError(Problem(23, "coarse", what, "give both at the same times, in the same order"))
+    return coarse
 
 
 def _cell_weights(pair: Match, area: xr.DataArray | None) -> np.ndarray:
@@ -127,33 +187,25 @@ def _cell_weights(pair: Match, area: xr.DataArray | None) -> np.ndarray:
     return weights
 
 
-def _collect(
-    pair: Match, setting: Setting, cell_weights: np.ndarray, advance: Callable[[int], None]
-) -> tuple[dict[str, Sums], np.ndarray, np.ndarray]:
-    """Return the sums of every family over all times of one variable, and the fair CRPS and the weight of each time."""
-    sums: dict[str, Sums] = {family.name: {} for family in FAMILIES}
-    crps: list[np.ndarray] = []
-    weight: list[np.ndarray] = []
+def _collect(pair: Match, plan: Plan, advance: Callable[[int], None]) -> Tally:
+    """Return the sums over all times of one variable."""
+    tally = Tally(plan, pair.times.size)
     bad = np.zeros(pair.times.size, bool)
     for span, members, truth in _pieces(pair):
         bad[span] = incomplete(members, truth)
         if not bad.any():
             _refuse_infinite(truth, pair, span)
-            block = _block(members, truth, cell_weights, setting)
-            sums = {family.name: _add(sums[family.name], family.sums(block)) for family in FAMILIES}
-            block_crps, block_weight = _series(block)
-            crps.append(block_crps)
-            weight.append(block_weight)
+            tally.add(span, members, truth)
         advance(span.stop)
     where = str(pair.forecast.encoding.get("source", "forecast"))
     if bad.any():
         times = f"{int(bad.sum())} times ({listed(pair.times.values[bad])})"
         what = f"variable '{pair.truth.name}': members miss cells at {times}"
         raise OutputError(Problem(11, where, what, "complete the ensemble, then verify again"))
-    if not sums["errors"]["weight"] > 0:
+    if not tally.sums["errors"]["weight"] > 0:
         what = f"variable '{pair.truth.name}': the truth is missing in every cell"
         raise DataError(Problem(33, "truth", what, "give a truth that covers the forecast"))
-    return sums, np.concatenate(crps), np.concatenate(weight)
+    return tally
 
 
 def _pieces(pair: Match) -> Iterator[tuple[slice, np.ndarray, np.ndarray]]:
@@ -173,29 +225,6 @@ def _refuse_infinite(truth: np.ndarray, pair: Match, span: slice) -> None:
         raise DataError(Problem(33, "truth", what, "mark missing values as NaN"))
 
 
-def _block(members: np.ndarray, truth: np.ndarray, cell_weights: np.ndarray, setting: Setting) -> Block:
-    """Return the values with a number in every cell, those without truth at weight 0."""
-    missing = np.isnan(truth)
-    weights = np.where(missing, 0.0, cell_weights)
-    if missing.any():
-        truth, members = np.where(missing, 0, truth), np.where(missing, 0, members)
-    return Block(members, truth, weights, ~missing.reshape(len(truth), -1).any(axis=1), setting)
-
-
-def _series(block: Block) -> tuple[np.ndarray, np.ndarray]:
-    """Return the fair CRPS (NaN where no cell has a truth) and the weight of each time."""
-    n_times = len(block.truth)
-    error, spread = block.crps_terms
-    weight = block.weights.reshape(n_times, -1).sum(axis=1)
-    crps = (block.weights * (error[0] - spread[0])).reshape(n_times, -1).sum(axis=1)
-    return np.divide(crps, weight, out=np.full(n_times, np.nan), where=weight > 0), weight
-
-
-def _add(sums: Sums, block: Sums) -> Sums:
-    """Return the sums of both."""
-    return {key: value + sums[key] if key in sums else value for key, value in block.items()}
-
-
 def _spacing_km(truth: xr.Dataset) -> float:
     """Return the side of a cell [km]; NaN where coordinates do not tell."""
     try:
@@ -204,28 +233,22 @@ def _spacing_km(truth: xr.Dataset) -> float:
         return float("nan")
 
 
-def _finish(
-    pair: Match, setting: Setting, sums: Mapping[str, Sums], crps: np.ndarray, weight: np.ndarray, spacing_km: float
-) -> VariableScores:
+def _finish(pair: Match, tally: Tally, spacing_km: float, skipped: Mapping[str, str]) -> VariableScores:
     """Return scores from sums over all times."""
-    scalars: dict[str, float] = {}
-    tables: dict[str, xr.DataArray] = {}
-    for family in FAMILIES:
-        if sums[family.name]:
-            scalars |= family.scores(sums[family.name], setting)
-            tables |= family.tables(sums[family.name], setting)
+    sums, setting = tally.sums, tally.plan.setting
     powers, events = sums["spectrum"], sums["events"]
     each = zip(setting.thresholds, setting.labels, strict=True)
     return VariableScores(
         units=str(pair.truth.attrs.get("units", "")),
-        scalars=scalars | {"n_members": setting.n_members, "n_times": len(crps)},
+        scalars=tally.scalars() | {"n_members": setting.n_members, "n_times": pair.times.size},
         times=pair.times.reset_coords(drop=True),
-        crps=crps,
-        weight=weight,
+        crps=tally.crps,
+        weight=tally.weight,
         rank_histogram=probabilistic.rank_histogram(sums["ranks"]["table"]),
         reliability={threshold: probabilistic.reliability(events[label]) for threshold, label in each},
         spectrum=spectra.spectrum(powers, min(setting.shape), spacing_km) if powers else None,
-        tables=tables,
+        tables=tally.tables(),
+        skipped=skipped,
     )
 
 
@@ -233,8 +256,10 @@ def _to_dataset(name: str, found: VariableScores) -> xr.Dataset:
     """Return the scores of one variable as a Dataset; see `Scores.to_dataset`."""
     time = found.times.dims[0]
     units = {"units": found.units}
+    reasons = {f"skipped_{key}": why for key, why in found.skipped.items()}
+    numbers = np.array(list(found.scalars.values()), np.float64)
     parts: dict[str, xr.Variable] = {
-        f"{name}_score": xr.Variable((f"{name}_score_name",), np.array(list(found.scalars.values()), np.float64)),
+        f"{name}_score": xr.Variable((f"{name}_score_name",), numbers, reasons),
         f"{name}_crps_fair": xr.Variable((time,), found.crps, units),
         f"{name}_weight": xr.Variable((time,), found.weight),
         f"{name}_rank_histogram": xr.Variable((f"{name}_rank",), found.rank_histogram, {"units": "1"}),

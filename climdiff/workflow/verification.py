@@ -17,13 +17,16 @@ from climdiff import build, ladder
 from climdiff.data.inputs import open_file
 from climdiff.data.pairs import Pairs
 from climdiff.downscalers.contract import Downscaler, realization_coordinate
-from climdiff.errors import MismatchError, OutputError, Problem
+from climdiff.errors import DataError, MismatchError, OutputError, Problem
 from climdiff.generation.integrity import check_store
 from climdiff.generation.receipts import FOLDER
+from climdiff.grids.blocks import blocks_of
 from climdiff.grids.grid import Grid
 from climdiff.recipe.load import parse
 from climdiff.recipe.schema import Recipe
+from climdiff.verification.coarse import Coarse
 from climdiff.verification.ensembles import realization_dim, time_dim
+from climdiff.verification.groups import box
 from climdiff.verification.scorecard import Scores, scorecard
 from climdiff.verification.significance import Difference, compare
 from climdiff.workflow import rungs
@@ -97,15 +100,14 @@ def verify(
     splits = build.open_splits(recipe, {"train", split})
     test = _same_times(splits[split], ensemble, path)
     assert test.fine is not None
-    area = test.fine_grid.cell_area()
     model: str = recipe.model.method
-    scores = {model: _score(model, ensemble, test.fine, recipe, area, progress)}
+    scores = {model: _score(model, ensemble, test, recipe, progress)}
     for name, baseline in ladder.baselines(rungs.without(recipe), splits["train"]).items():
         forecast = lazily(baseline.downscaler, test.coarse, list(baseline.members), recipe.seed, test)
-        scores[name] = _score(name, forecast, test.fine, recipe, area, progress)
+        scores[name] = _score(name, forecast, test, recipe, progress)
     for name, rung in rungs.trained(recipe, path.parent, say).items():
         forecast = lazily(rung.downscaler, test.coarse, rungs.members(recipe, name), recipe.seed, test)
-        scores[name] = _score(name, forecast, test.fine, recipe, area, progress)
+        scores[name] = _score(name, forecast, test, recipe, progress)
     return Verdict(model, scores, _differences(model, scores, test, recipe.seed), ensemble, test, recipe)
 
 
@@ -173,19 +175,39 @@ def lazily(downscaler: Downscaler, coarse: xr.Dataset, members: list[int], seed:
 def _score(
     name: str,
     forecast: xr.Dataset,
-    truth: xr.Dataset,
+    test: Pairs,
     recipe: Recipe,
-    area: xr.DataArray,
     progress: Callable[[str, int, int], None],
 ) -> Scores:
+    assert test.fine is not None
+    grid = test.fine_grid
     with dask.config.set(scheduler="synchronous"):
         return scorecard(
             forecast,
-            truth,
+            test.fine,
             thresholds=recipe.verify.thresholds,
-            area=area,
+            area=grid.cell_area(),
+            by_season=recipe.verify.by_season,
+            regions={region: box(grid, region, bounds) for region, bounds in recipe.verify.regions.items()},
+            coarse=_coarse(test, test.fine),
             progress=lambda done, total: progress(name, done, total),
         )
+
+
+def _coarse(test: Pairs, fine: xr.Dataset) -> dict[str, Coarse]:
+    """Return the coarse fields of fine variables in the same units; none unless coarse cells are blocks of fine."""
+    try:
+        blocks = blocks_of(test.coarse_grid, test.fine_grid)
+    except DataError:  # then there are no block means to compare
+        return {}
+    dims = [("time", grid.y_dim, grid.x_dim) for grid in (test.coarse_grid, test.fine_grid)]
+    return {
+        str(name): Coarse(test.coarse[name].transpose(*dims[0]), blocks)
+        for name in fine.data_vars
+        if name in test.coarse
+        and fine[name].dims == dims[1]
+        and test.coarse[name].attrs.get("units") == fine[name].attrs.get("units")
+    }
 
 
 def _differences(model: str, scores: Mapping[str, Scores], test: Pairs, seed: int) -> dict[str, dict[str, Difference]]:

@@ -85,6 +85,7 @@ def test_a_period_may_be_in_any_calendar_and_may_be_one_day(period: str, sound: 
         ("", "diffusion: {n_steps: 9}\n", 37, "sample.steps: 10 sampling steps on a chain of 9 (diffusion.n_steps)"),
         ("2000", "2000\n  condition_dropout: 0\nsample: {guidance: 2}", 37,
          "sample.guidance: guidance 2 needs a network trained without the condition too, but train.condition_drop"),
+        ("", "verify: {regions: {north: [44, 40, 0, 9]}}\n", 37, "south (44) lies north of north (40)"),
         ("", "verify: {thresholds: {tas: [280]}}\n", 37, "verify.thresholds.tas: 'tas' is not in data.targets (pr)"),
         ("", "verify: {baselines: [analogs, analogs]}\n", 37, "verify.baselines: analogs given twice"),
         ("", "report: {times: [2005-02-01T25]}\n", 37, "report.times[0]: expected a time, found '2005-02-01T25'"),

@@ -51,12 +51,15 @@ def test_every_score_is_there_and_plain_json():
     scores = json.loads(json.dumps(found.to_json(), allow_nan=False))
     common = {"crps_fair", "crps_ecdf", "mae", "rmse", "bias", "spread", "spread_skill", "n_members", "n_times"}
     common |= {"mean", "mean_truth", "spread_reliability", "energy_fair", "variogram_fair"}
+    common |= {"lag1_correlation", "lag1_correlation_truth"}
     common |= {f"p{percent}{end}" for percent in ("50", "90", "95", "99", "99.9") for end in ("", "_truth")}
     common |= {"crps_fair_2x2", "crps_fair_4x4"}  # 10 x 9 cells hold no two blocks of 8 x 8
     kinds = ("brier", "brier_fair", "wet_fraction", "wet_fraction_truth", "twcrps", "roc_area")
-    kinds += ("intensity", "intensity_truth", "joint", "joint_truth")
+    indices = ("intensity", "joint", "wet_spell", "dry_spell")
+    kinds += tuple(f"{name}{end}" for name in indices for end in ("", "_truth"))
     events = {f"{kind}@{t}" for t in ("0.1", "1") for kind in (*kinds, *(f"fss_{width}" for width in (1, 3, 5, 9)))}
-    assert set(scores["pr"]) == common | events and set(scores["tas"]) == common
+    assert set(scores["pr"]) == common | events | {"correlation_tas", "correlation_tas_truth"}
+    assert set(scores["tas"]) == common | {"correlation_pr", "correlation_pr_truth"}
     assert scores["pr"]["n_members"] == 5 and scores["pr"]["n_times"] == 12
     assert found["pr"].units == "mm h-1"
 
