@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
 
 import numpy as np
 import xarray as xr
+
+from climdiff.grids.grid import Grid
 
 
 class Downscaler(Protocol):
@@ -34,3 +36,16 @@ def realization_coordinate(members: Sequence[int]) -> xr.Variable:
     """Return the CF coordinate of member numbers, (realization,)."""
     attrs = {"standard_name": "realization", "units": "1"}
     return xr.Variable(("realization",), np.asarray(members, dtype=np.int32), attrs)
+
+
+def ensemble(
+    fields: Mapping[str, np.ndarray],
+    attributes: Mapping[str, Mapping[str, Any]],
+    grid: Grid,
+    members: Sequence[int],
+    times: xr.DataArray,
+) -> xr.Dataset:
+    """Return arrays (realization, time, y, x) by variable as the Dataset that the contract wants."""
+    dims = ("realization", "time", grid.y_dim, grid.x_dim)
+    variables = {name: (dims, values.astype(np.float32), dict(attributes[name])) for name, values in fields.items()}
+    return grid.attach(xr.Dataset(variables, {"realization": realization_coordinate(members), "time": times.variable}))
