@@ -150,20 +150,35 @@ def verify(
     ensemble: Annotated[Path, typer.Argument(help="A zarr store or netCDF file.", metavar="ENSEMBLE")],
     truth: Annotated[Path | None, typer.Option(help="The truth, for ensembles climdiff did not make.")] = None,
     out: Annotated[Path | None, typer.Option(help="Folder of scores and report; that of ENSEMBLE by default.")] = None,
+    require: Annotated[
+        list[str] | None,
+        typer.Option(help="Exit with 1 unless this is sure: 'crps_fair < analogs', 'pr: mae < bilinear'."),
+    ] = None,
 ) -> None:
     """Score an ensemble and every baseline on the same times; writes scores.json, scores.nc and report.html."""
     from climdiff.progress import Bars
+    from climdiff.verification.requirements import requirement
     from climdiff.workflow.experiment import publish
     from climdiff.workflow.verification import output_folder
     from climdiff.workflow.verification import verify as judge
 
+    wanted = [requirement(text) for text in require or ()]
     folder = output_folder(ensemble, out, truth)
     with Bars(_asked_to_stop()) as bars:
         verdict = judge(
-            ensemble, truth=truth, progress=lambda name, *done: bars.stage(f"verify {name}", *done), say=bars.say
+            ensemble,
+            truth=truth,
+            require=wanted,
+            progress=lambda name, *done: bars.stage(f"verify {name}", *done),
+            say=bars.say,
         )
         publish(verdict, folder)
     _show(verdict, folder)
+    unmet = verdict.unmet(wanted)
+    for line in unmet:
+        print(line, file=sys.stderr)
+    if unmet:
+        raise typer.Exit(1)
 
 
 @app.command()
@@ -276,7 +291,7 @@ def _show(verdict: Any, folder: Path) -> None:
     from climdiff.progress import score_tables
 
     score_tables(verdict)
-    for variable in verdict.differences:
+    for variable in verdict.scores[verdict.name].variables:
         for line in verdict.sentences(variable):
             print(f"{variable}: {line}")
     print(f"\nreport: {folder / 'report.html'}    scores: {folder / 'scores.json'}")

@@ -45,6 +45,8 @@ def exits(monkeypatch, capsys, *arguments):
         (["train", RECIPES / "radar.yaml"], 3, "CLIMDIFF_DATA"),
         (["generate", "no-such-run"], 4, "holds no bundle.json"),
         (["verify", "no-such.zarr"], 3, "no such file or store"),
+        (["verify", "no-such.zarr", "--require", "crps > analogs"], 2, "not of the form [variable:] score < baseline"),
+        (["verify", "no-such.zarr", "--require", "crps < analogs"], 2, "did you mean 'crps_fair'"),
     ],
 )
 def test_bad_input_is_one_clear_line_and_leaves_nothing(monkeypatch, capsys, tmp_path, arguments, code, message):
@@ -74,7 +76,11 @@ def test_a_run_prints_its_table(minute, monkeypatch, tmp_path):
         assert word in result.output
     folder = tmp_path / "runs" / "minute"
     assert "units made" in run("generate", folder, "--members", 5).output
-    assert run("verify", folder / "ensemble.zarr").output.count("paired block bootstrap over") == 4
+    verified = run("verify", folder / "ensemble.zarr", "--require", "pr: crps_fair < oracle")
+    assert verified.output.count("bilinear (a single field: its CRPS is its MAE)") == 1
+    assert sum(line.startswith("pr: ") for line in verified.output.splitlines()) >= 4
+    assert verified.exit_code == 1, "nothing is better than the law itself"
+    assert verified.stderr.splitlines()[-1].startswith("not met: pr: crps_fair < oracle: pr: ")
     assert "is ready" in run("train", RECIPES / "tiny.yaml", *minute, "name=other", "train.steps=1").output
 
 

@@ -40,7 +40,7 @@ class VariableScores:
     cells: their weighted mean is the scalar `crps_fair`. `rank_histogram` is (M + 1,), the share of cells at each rank.
     `spectrum` is None for other than two horizontal dimensions, fewer than 8 cells a side, or no time without missing
     cells. `tables` has what else is more than one number, each on dimensions of its own; `skipped` why some scores are
-    not there.
+    not there. `by_time` has other scores asked for, (time,) each, `rmse` as its square.
     """
 
     units: str
@@ -53,6 +53,7 @@ class VariableScores:
     spectrum: spectra.Spectrum | None
     tables: Mapping[str, xr.DataArray] = field(default_factory=dict)
     skipped: Mapping[str, str] = field(default_factory=dict)
+    by_time: Mapping[str, np.ndarray] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -85,6 +86,7 @@ def scorecard(
     by_season: bool = False,
     regions: Mapping[str, xr.DataArray] | None = None,
     coarse: Mapping[str, Coarse] | None = None,
+    each_time: Mapping[str, Sequence[str]] | None = None,
     progress: Progress | None = None,
 ) -> Scores:
     """Return the scores of all variables that forecast and truth share.
@@ -97,6 +99,7 @@ def scorecard(
         by_season: Score the seasons on their own as well, by calendar month.
         regions: Per region which cells belong to it, bool over the horizontal dimensions of the truth.
         coarse: Per variable the coarse field that members should be consistent with, at the times of the truth.
+        each_time: Per variable the scores wanted time by time beside the fair CRPS, see `by_time`.
         progress: Called with (times done, times to do) over all variables.
 
     Raises:
@@ -132,6 +135,7 @@ def scorecard(
             None if isinstance(calendar, str) else calendar,
             _groups(pair, by_season, regions),
             _coarse(pair, (coarse or {}).get(name)),
+            tuple((each_time or {}).get(name, ())),
         )
         tally = _collect(pair, plan, advance)
         found[name] = _finish(pair, tally, spacing_km, {"series": calendar} if isinstance(calendar, str) else {})
@@ -249,6 +253,7 @@ def _finish(pair: Match, tally: Tally, spacing_km: float, skipped: Mapping[str, 
         spectrum=spectra.spectrum(powers, min(setting.shape), spacing_km) if powers else None,
         tables=tally.tables(),
         skipped=skipped,
+        by_time=tally.by_time,
     )
 
 
@@ -264,6 +269,7 @@ def _to_dataset(name: str, found: VariableScores) -> xr.Dataset:
         f"{name}_weight": xr.Variable((time,), found.weight),
         f"{name}_rank_histogram": xr.Variable((f"{name}_rank",), found.rank_histogram, {"units": "1"}),
     }
+    parts |= {f"{name}_{score}_by_time": xr.Variable((time,), values) for score, values in found.by_time.items()}
     coords: dict[Hashable, object] = {time: found.times, f"{name}_score_name": list(found.scalars)}
     if found.reliability:
         tables = list(found.reliability.values())

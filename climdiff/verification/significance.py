@@ -1,60 +1,113 @@
-"""How sure a difference between two forecasts is: a paired block bootstrap over times.
+"""How sure differences between forecasts are: intervals that hold together, by a paired block bootstrap over times.
 
-Both forecasts are scored at the same times, and the same draws serve both, so what makes a day hard for all cancels
-out. Neighbouring times are alike, so blocks of times are drawn and not times (Künsch 1989): here blocks of a fixed
-length on the time axis closed to a circle (Politis & Romano 1992), which gives every time the same chance.
+Forecast and references are scored at the same times, and the same draws serve all, so what makes a day hard for all
+cancels out. Neighboring times are alike, so blocks of times are drawn and not times (Künsch 1989), on the time axis
+closed to a circle (Politis & Romano 1992), which gives every time the same chance. Daily scores have heavy tails and
+blocks are few: quantiles of resampled differences would be too narrow, so each difference is divided by its standard
+error before it is resampled, and only then (Götze & Künsch 1996). One critical value serves all comparisons: the
+quantile of the largest of these ratios (Romano & Wolf 2005, the single step), so that with the given confidence all
+intervals hold at once.
 """
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
-import xarray as xr
 
 from climdiff.errors import DataError, Problem
+from climdiff.verification.memory import memory
 from climdiff.verification.scorecard import VariableScores
 
+Key = TypeVar("Key", bound=Hashable)
 LEVEL = 0.95
-DRAWS_AT_A_TIME = 2**22  # block indices in memory: 32 MiB
+MIN_BLOCKS = 6
+"""Blocks are no longer than leaves so many: fewer cannot tell how much blocks differ."""
+MIN_INDEPENDENT = 10
+"""Times that remember each other are worth fewer independent ones; with fewer than this, nothing is told."""
+LENGTHENED = 1.5
+"""Blocks are this much longer than is best for a variance: intervals suffer more from blocks too short."""
+METHOD = "paired circular block bootstrap, studentized, simultaneous by the largest ratio"
+DRAWS_AT_A_TIME = 2**22  # counts in memory: 32 MiB
+
+
+class Paired(NamedTuple):
+    """Scores (time,) of a forecast and of a reference, NaN where the weight is 0, and the weights >= 0.
+
+    `power` turns the ratio of mean scores into that of what is quoted: 1/2 for squared errors, quoted as RMSE.
+    """
+
+    forecast: np.ndarray
+    reference: np.ndarray
+    weight: np.ndarray
+    power: float = 1.0
 
 
 @dataclass(frozen=True)
 class Difference:
-    """Mean fair CRPS of a forecast less that of a reference, in percent of the reference: negative is better.
+    """Mean score of a forecast less that of a reference, in percent of the reference: negative is better.
 
-    `low` and `high` bound the 95 % interval; it rests on `n_blocks` blocks (fewer than about 20 say little).
+    `low` and `high` bound the interval, NaN where there are too few times for one. All intervals of one call of
+    `compare` contain their true values at once with probability `level`. They rest on `n` times or scenes, which are
+    worth `n_independent`, in blocks of `block`.
     """
 
     percent: float
     low: float
     high: float
-    n_blocks: int
+    n: int
+    n_independent: float
+    block: int
+    level: float = LEVEL
+
+    @property
+    def n_blocks(self) -> int:
+        """Number of blocks."""
+        return -(-self.n // self.block)
+
+    @property
+    def is_told(self) -> bool:
+        """True when there were enough times for an interval."""
+        return bool(np.isfinite(self.low))
 
     @property
     def is_better(self) -> bool:
         """True when the whole interval lies below 0."""
         return self.high < 0
 
+    @property
+    def is_worse(self) -> bool:
+        """True when the whole interval lies above 0."""
+        return self.low > 0
 
-def compare(
-    forecast: VariableScores,
-    reference: VariableScores,
-    *,
-    block_days: float | None,
-    seed: int,
-    scenes: np.ndarray | None = None,
-    n_draws: int = 2000,
-) -> Difference:
-    """Return the difference of two score cards of one variable over the same times.
+    def to_json(self) -> dict[str, Any]:
+        """Return all of it in plain types; an interval that could not be told is None."""
+        low, high = (float(end) if self.is_told else None for end in (self.low, self.high))
+        state = "better" if self.is_better else "worse" if self.is_worse else "no difference"
+        return {
+            "difference_percent": self.percent,
+            "low": low,
+            "high": high,
+            "verdict": state if self.is_told else "too few times",
+            "level": self.level,
+            "n": self.n,
+            "n_independent": self.n_independent,
+            "block": self.block,
+            "n_blocks": self.n_blocks,
+            "method": METHOD,
+        }
+
+
+def paired(forecast: VariableScores, reference: VariableScores, score: str, scenes: np.ndarray | None = None) -> Paired:
+    """Return the scores of two score cards of one variable, time by time or scene by scene.
 
     Args:
         forecast: Scores of the forecast to judge.
         reference: Scores of the one to beat.
-        block_days: Length of a block [days]; None takes every time as a block of its own (separate events or patches).
-        seed: Of the draws.
-        scenes: (time,), what each time belongs to: times of one scene are alike and drawn together, instead of blocks.
-        n_draws: Number of resampled periods.
+        score: `crps_fair`, or another that both cards have time by time.
+        scenes: (time,), what each time belongs to: times of one scene are alike and become one, in order.
 
     Raises:
         DataError: The two were not scored at the same times (CD-023) or cells (CD-021).
@@ -64,61 +117,102 @@ def compare(
         raise DataError(Problem(23, "scores", what, "score both on the same times"))
     if not np.allclose(forecast.weight, reference.weight, rtol=1e-9):
         raise DataError(Problem(21, "scores", "scores of other cells or weights", "score both on the same cells"))
-    if scenes is not None:
-        numbers = np.unique(scenes, return_inverse=True)[1]
-        weight = np.bincount(numbers, forecast.weight)
-        mine, theirs = (
-            np.bincount(numbers, np.where(one.weight > 0, one.crps, 0.0) * one.weight) / np.maximum(weight, 1e-300)
-            for one in (forecast, reference)
-        )
-        return bootstrap(mine, theirs, weight, length=1, seed=seed, n_draws=n_draws)
-    length = 1 if block_days is None else block_length(forecast.times, block_days)
-    return bootstrap(forecast.crps, reference.crps, forecast.weight, length=length, seed=seed, n_draws=n_draws)
+    mine, theirs = (card.crps if score == "crps_fair" else card.by_time[score] for card in (forecast, reference))
+    weight, power = forecast.weight, 0.5 if score == "rmse" else 1.0
+    if scenes is None:
+        return Paired(mine, theirs, weight, power)
+    numbers = np.unique(scenes, return_inverse=True)[1]
+    total = np.bincount(numbers, weight)
+    sums = (np.bincount(numbers, np.where(weight > 0, one, 0.0) * weight) for one in (mine, theirs))
+    mine, theirs = (np.divide(one, total, out=np.full(len(total), np.nan), where=total > 0) for one in sums)
+    return Paired(mine, theirs, total, power)
 
 
-def block_length(times: xr.DataArray, block_days: float) -> int:
-    """Return how many consecutive times make `block_days`, by the median step; at least 1."""
-    if times.size < 2:
-        return 1
-    steps = np.diff(times.values)
-    in_days = steps / np.timedelta64(1, "D") if steps.dtype.kind == "m" else [s.total_seconds() / 86400 for s in steps]
-    return max(1, round(block_days / float(np.median(in_days))))
-
-
-def bootstrap(
-    scores: np.ndarray, reference: np.ndarray, weights: np.ndarray, *, length: int, seed: int, n_draws: int = 2000
-) -> Difference:
-    """Return the difference of two weighted mean scores in percent, with its bootstrap percentile interval.
+def compare(
+    comparisons: Mapping[Key, Paired], *, seed: int, level: float = LEVEL, n_draws: int = 2000
+) -> dict[Key, Difference]:
+    """Return the difference in each comparison, with intervals that hold together.
 
     Args:
-        scores: (time,) of the forecast; NaN where the weight is 0.
-        reference: (time,) of the reference.
-        weights: (time,) >= 0.
-        length: Number of consecutive times in a block, cut to the length of the series.
+        comparisons: Series over the same times, in order.
         seed: Of the draws.
+        level: Confidence that all intervals hold.
         n_draws: Number of resampled series.
 
     Raises:
-        DataError: The reference's mean score is 0, so a percentage has no meaning (CD-033).
+        DataError: A reference's mean score is 0, so a percentage has no meaning (CD-033).
     """
-    used = weights > 0
-    weight = weights[used]
-    sums = np.stack([scores[used] * weight, reference[used] * weight])
-    if not sums[1].sum() > 0:
+    if not comparisons:
+        return {}
+    sums = [_weighted(each) for each in comparisons.values()]
+    forecast, reference = (np.stack(side) for side in zip(*sums, strict=True))  # (comparison, time)
+    ratio = forecast.sum(axis=1) / reference.sum(axis=1)
+    n = forecast.shape[1]
+    residual = (forecast - ratio[:, None] * reference) / reference.mean(axis=1, keepdims=True)
+    series = [*residual, *forecast, *reference]
+    block = int(np.clip(round(LENGTHENED * max(memory(x).block for x in series)), 1, max(1, n // MIN_BLOCKS)))
+    n_independent = min(_n_independent(x) for x in series)
+    margin = np.full(len(ratio), np.nan)
+    if n_independent >= MIN_INDEPENDENT:
+        margin = _margins(residual, reference / reference.mean(axis=1, keepdims=True), block, seed, level, n_draws)
+    found = {}
+    for (key, each), center, half in zip(comparisons.items(), ratio, margin, strict=True):
+        percent = 100 * (np.maximum([center, center - half, center + half], 0.0) ** each.power - 1)
+        found[key] = Difference(float(percent[0]), float(percent[1]), float(percent[2]), n, n_independent, block, level)
+    return found
+
+
+def _weighted(each: Paired) -> tuple[np.ndarray, np.ndarray]:
+    """Return weighted scores of forecast and reference, 0 where there is no weight."""
+    mine, theirs = (np.where(each.weight > 0, side, 0.0) * each.weight for side in (each.forecast, each.reference))
+    if not theirs.sum() > 0:
         raise DataError(Problem(33, "scores", "the reference has a mean score of 0", "choose another reference"))
-    n = sums.shape[1]
-    length = min(length, n)
-    circle = np.concatenate(
-        [np.zeros((2, 1)), np.cumsum(np.concatenate([sums, sums[:, : length - 1]], axis=1), axis=1)], axis=1
-    )
-    blocks = circle[:, length:] - circle[:, :-length]  # (2, n): the sum of the block that begins at each time
-    n_blocks = -(-n // length)
+    return mine, theirs
+
+
+def _n_independent(series: np.ndarray) -> float:
+    """Return how many independent times would know the mean as well (Zwiers & von Storch 1995), at most all."""
+    variance = float(series.var())
+    return len(series) / max(1.0, memory(series).variance / variance) if variance > 0 else float(len(series))
+
+
+def _margins(
+    residual: np.ndarray, reference: np.ndarray, block: int, seed: int, level: float, n_draws: int
+) -> np.ndarray:
+    """Return half the width of the interval of each ratio of means.
+
+    The ratio of a draw differs from the one found by sum(residual) / sum(reference), of standard error
+    sqrt(sum((residual - difference * reference)^2)) / sum(reference), all sums over the blocks drawn.
+    `residual` and `reference` are (comparison, time), the latter of mean 1.
+    """
+    n = residual.shape[1]
+    n_blocks = -(-n // block)
+    e, r = _block_sums(residual, block), _block_sums(reference, block)
+    products = np.concatenate([e, r, e * e, e * r, r * r])
     generator = np.random.default_rng(seed)
-    percent = np.empty(n_draws)
-    step = max(1, DRAWS_AT_A_TIME // n_blocks)
+    largest = np.empty(n_draws)
+    step = max(1, DRAWS_AT_A_TIME // n)
     for start in range(0, n_draws, step):
-        drawn = generator.integers(n, size=(min(step, n_draws - start), n_blocks))
-        mine, theirs = blocks[0][drawn].sum(axis=1), blocks[1][drawn].sum(axis=1)
-        percent[start : start + step] = 100 * (mine / theirs - 1)
-    low, high = np.quantile(percent, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return Difference(100 * (sums[0].sum() / sums[1].sum() - 1), float(low), float(high), n_blocks)
+        chosen = generator.integers(n, size=(min(step, n_draws - start), n_blocks))
+        counts = np.stack([np.bincount(one, minlength=n) for one in chosen]).astype(np.float64)
+        sum_e, sum_r, sum_ee, sum_er, sum_rr = np.split(counts @ products.T, 5, axis=1)
+        difference = sum_e / sum_r
+        error = np.sqrt(np.maximum(sum_ee - 2 * difference * sum_er + difference**2 * sum_rr, 0.0)) / sum_r
+        largest[start : start + step] = _ratio(np.abs(difference), error).max(axis=1)
+    critical = np.quantile(largest, level, method="higher")
+    # Blocks miss the memory that reaches across their ends: the flat-top estimate does not.
+    variance = [max(float((sums**2).mean()) / block, memory(x).variance) for sums, x in zip(e, residual, strict=True)]
+    return critical * np.sqrt(np.array(variance) / (n_blocks * block))
+
+
+def _block_sums(series: np.ndarray, block: int) -> np.ndarray:
+    """Return the sum of the block that begins at each time, on the circle: (comparison, time)."""
+    circle = np.cumsum(np.concatenate([np.zeros((len(series), 1)), series, series[:, : block - 1]], axis=1), axis=1)
+    return circle[:, block:] - circle[:, :-block]
+
+
+def _ratio(difference: np.ndarray, error: np.ndarray) -> np.ndarray:
+    """Return difference over error: 0 where there is neither, up to rounding, and infinite without an error."""
+    scale = np.maximum(difference, error)
+    found = np.divide(difference, error, out=np.full(difference.shape, np.inf), where=error > 0)
+    return np.where(scale > 1e-12, found, 0.0)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 
+from climdiff.verification.by_time import by_time
 from climdiff.verification.coarse import Coarse, coarse_scores, coarse_sums
 from climdiff.verification.families import CELLWISE, FAMILIES, Block, Family, Setting, Sums
 from climdiff.verification.groups import Group, part
@@ -21,7 +22,8 @@ class Plan:
     """What is to be worked out for a variable beside the families of scores.
 
     `cell_weights` (...) is the weight of every cell; `calendar` None where times are no series; `origin` a number near
-    the values; `coarse` None where there is no coarse field of the same variable.
+    the values; `coarse` None where there is no coarse field of the same variable. `each_time` names scores wanted time
+    by time.
     """
 
     setting: Setting
@@ -30,6 +32,7 @@ class Plan:
     calendar: Calendar | None
     groups: Mapping[str, Group]
     coarse: Coarse | None
+    each_time: tuple[str, ...] = ()
 
 
 class Tally:
@@ -42,6 +45,7 @@ class Tally:
         self.grouped: dict[str, dict[str, Sums]] = {name: {} for name in plan.groups}
         self.coarse: Sums = {}
         self.crps, self.weight = np.full(n_times, np.nan), np.zeros(n_times)
+        self.by_time = {score: np.full(n_times, np.nan) for score in plan.each_time}
         calendar = plan.calendar
         self.series = None if calendar is None else Series(calendar, plan.setting.thresholds, plan.origin)
 
@@ -64,6 +68,9 @@ class Tally:
         error, spread = block.crps_terms
         crps = (block.weights * (error[0] - spread[0])).reshape(n_times, -1).sum(axis=1)
         np.divide(crps, self.weight[span], out=self.crps[span], where=self.weight[span] > 0)
+
+        for score, values in by_time(block.members, block.truth, block.weights, self.plan.each_time).items():
+            self.by_time[score][span] = values
 
     def scalars(self) -> dict[str, float]:
         """Return everything that is one number; that of a group has its name and a colon before it."""

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import dask.array
 import numpy as np
@@ -16,6 +17,7 @@ import xarray as xr
 from climdiff import build, ladder
 from climdiff.data.inputs import open_file
 from climdiff.data.pairs import Pairs
+from climdiff.data.times import MICROSECONDS_PER_HOUR, common_step
 from climdiff.downscalers.contract import Downscaler, realization_coordinate
 from climdiff.errors import DataError, MismatchError, OutputError, Problem
 from climdiff.generation.integrity import check_store
@@ -24,34 +26,37 @@ from climdiff.grids.blocks import blocks_of
 from climdiff.grids.grid import Grid
 from climdiff.recipe.load import parse
 from climdiff.recipe.schema import Recipe
+from climdiff.verification import requirements
 from climdiff.verification.coarse import Coarse
 from climdiff.verification.ensembles import realization_dim, time_dim
 from climdiff.verification.groups import box
+from climdiff.verification.requirements import Requirement
 from climdiff.verification.scorecard import Scores, scorecard
-from climdiff.verification.significance import Difference, compare
+from climdiff.verification.sentences import Comparison, footing, nested, sentence, tabled
+from climdiff.verification.significance import Difference, compare, paired
 from climdiff.workflow import rungs
 
 ENSEMBLE = "ensemble"
 OUTPUTS = ("scores.json", "scores.nc", "report.html")
 BLOCK_TIMES = 32
-BLOCK_DAYS = 7.0
-"""Length of a bootstrap block [days]: longer than the memory of daily weather."""
 
 
 @dataclass(frozen=True)
 class Verdict:
     """All scores of an ensemble and its baselines, and how sure the differences are.
 
-    `scores` is {downscaler: Scores}, the ensemble first; `differences` {variable: {baseline: Difference}} of its fair
-    CRPS, negative where the ensemble is better. `test` has the pairs it was scored on.
+    `scores` is {downscaler: Scores}, the ensemble first; `differences` {(variable, score, baseline): Difference},
+    negative where the ensemble is better, whose intervals hold together. `test` has the pairs it was scored on, `unit`
+    says what is counted there: days, times or scenes.
     """
 
     name: str
     scores: Mapping[str, Scores]
-    differences: Mapping[str, Mapping[str, Difference]]
+    differences: Mapping[Comparison, Difference]
     ensemble: xr.Dataset
     test: Pairs
     recipe: Recipe | None
+    unit: str = "times"
 
     def to_json(self) -> dict[str, dict[str, dict[str, float | None]]]:
         """Return {variable: {downscaler: {score: number}}}."""
@@ -63,8 +68,30 @@ class Verdict:
         }
 
     def sentences(self, variable: str) -> list[str]:
-        """Return one sentence per baseline that a person can quote."""
-        return [_sentence(baseline, found) for baseline, found in self.differences.get(variable, {}).items()]
+        """Return one sentence per baseline that a person can quote, and one on how sure they are."""
+        own = {key: found for key, found in self.differences.items() if key[0] == variable}
+        said = [self.sentence(*key) for key in own]
+        sure = {footing(found, len(self.differences), self.unit) for found in own.values()} - {""}
+        return [*said, *sure]
+
+    def sentence(self, variable: str, score: str, baseline: str) -> str:
+        """Return the sentence on one difference."""
+        is_single = self.scores[baseline][variable].scalars["n_members"] == 1
+        found = self.differences[variable, score, baseline]
+        return sentence(score, baseline, found, self.unit, is_single=is_single)
+
+    def unmet(self, wanted: Sequence[Requirement]) -> list[str]:
+        """Return a line for each requirement and variable of which the interval does not say so."""
+        return [
+            f"not met: {each.text}: {variable}: {self.sentence(variable, each.score, each.reference)}"
+            for each in wanted
+            for variable in ([each.variable] if each.variable else self.scores[self.name].variables)
+            if not self.differences[variable, each.score, each.reference].is_better
+        ]
+
+    def judged(self) -> dict[str, Any]:
+        """Return {variable: {score: {baseline: difference, interval, level, blocks, method, sentence}}}."""
+        return nested(self.differences, {key: self.sentence(*key) for key in self.differences})
 
 
 def verify(
@@ -72,6 +99,7 @@ def verify(
     *,
     truth: Path | None = None,
     recipe: Recipe | None = None,
+    require: Sequence[Requirement] = (),
     progress: Callable[[str, int, int], None] = lambda method, done, total: None,
     say: Callable[[str], None] = lambda line: None,
 ) -> Verdict:
@@ -81,14 +109,17 @@ def verify(
         path: A zarr store or netCDF file. One of ours names its recipe, which names truth and baselines.
         truth: The truth of any other CF ensemble, netCDF or zarr; then there are no baselines.
         recipe: A later version of the recipe in the store, for its `verify` and `report`.
+        require: What is to be compared beside the fair CRPS; ask `Verdict.unmet` whether it holds.
         progress: Called with (downscaler, times done, times to do).
         say: Takes lines for the user: neural baselines that are not trained.
 
     Raises:
+        RecipeError: CD-037, a requirement names what is not scored.
         OutputError: CD-001 to CD-011, the store is damaged or incomplete.
         DataError: the truth does not fit the ensemble.
     """
     if truth is not None:
+        requirements.check(require, {each.variable: () for each in require if each.variable}, ())
         return _foreign(open_file(path, chunks={}), open_file(truth, chunks={}), progress)
     is_ours = (path / FOLDER).is_dir()
     damage = check_store(path) if is_ours else []
@@ -97,18 +128,23 @@ def verify(
     ensemble = open_file(path, chunks={})
     own, split = _origin(path, ensemble)
     recipe = own if recipe is None else recipe
+    thresholds = {name: recipe.verify.thresholds.get(name, ()) for name in recipe.data.targets}
+    each_time = requirements.check(require, thresholds, recipe.verify.baselines)
     splits = build.open_splits(recipe, {"train", split})
     test = _same_times(splits[split], ensemble, path)
     assert test.fine is not None
+    parts = test, recipe, each_time, progress
     model: str = recipe.model.method
-    scores = {model: _score(model, ensemble, test, recipe, progress)}
+    scores = {model: _score(model, ensemble, *parts)}
     for name, baseline in ladder.baselines(rungs.without(recipe), splits["train"]).items():
         forecast = lazily(baseline.downscaler, test.coarse, list(baseline.members), recipe.seed, test)
-        scores[name] = _score(name, forecast, test, recipe, progress)
+        scores[name] = _score(name, forecast, *parts)
     for name, rung in rungs.trained(recipe, path.parent, say).items():
         forecast = lazily(rung.downscaler, test.coarse, rungs.members(recipe, name), recipe.seed, test)
-        scores[name] = _score(name, forecast, test, recipe, progress)
-    return Verdict(model, scores, _differences(model, scores, test, recipe.seed), ensemble, test, recipe)
+        scores[name] = _score(name, forecast, *parts)
+    scenes, unit = _counted(test)
+    differences = _differences(model, scores, scenes, each_time, recipe.seed)
+    return Verdict(model, scores, differences, ensemble, test, recipe, unit)
 
 
 def output_folder(ensemble: Path, out: Path | None, truth: Path | None) -> Path:
@@ -127,13 +163,15 @@ def output_folder(ensemble: Path, out: Path | None, truth: Path | None) -> Path:
 
 
 def write(verdict: Verdict, folder: Path) -> None:
-    """Write `scores.json` and `scores.nc` (everything, one group per downscaler) to `folder`; each appears whole."""
+    """Write `scores.json` and `scores.nc` (everything, a group per downscaler) to `folder`; each appears whole."""
     folder.mkdir(parents=True, exist_ok=True)
     with replacing(folder / "scores.json") as building:
-        building.write_text(json.dumps(verdict.to_json(), indent=1))
+        building.write_text(json.dumps({**verdict.to_json(), "verdict": verdict.judged()}, indent=1))
     with replacing(folder / "scores.nc") as building:
         for name, scores in verdict.scores.items():
             scores.to_dataset().to_netcdf(building, mode="a", group=name, engine="netcdf4")
+        if verdict.differences:
+            tabled(verdict.differences, verdict.unit).to_netcdf(building, mode="a", group="verdict", engine="netcdf4")
 
 
 @contextmanager
@@ -177,6 +215,7 @@ def _score(
     forecast: xr.Dataset,
     test: Pairs,
     recipe: Recipe,
+    each_time: Mapping[str, Sequence[str]],
     progress: Callable[[str, int, int], None],
 ) -> Scores:
     assert test.fine is not None
@@ -190,6 +229,7 @@ def _score(
             by_season=recipe.verify.by_season,
             regions={region: box(grid, region, bounds) for region, bounds in recipe.verify.regions.items()},
             coarse=_coarse(test, test.fine),
+            each_time=each_time,
             progress=lambda done, total: progress(name, done, total),
         )
 
@@ -210,29 +250,31 @@ def _coarse(test: Pairs, fine: xr.Dataset) -> dict[str, Coarse]:
     }
 
 
-def _differences(model: str, scores: Mapping[str, Scores], test: Pairs, seed: int) -> dict[str, dict[str, Difference]]:
-    """Compare with each baseline: by scene where the data name one, else by blocks of days."""
+def _counted(test: Pairs) -> tuple[np.ndarray | None, str]:
+    """Return what each time belongs to where the data name scenes, and what is counted: scenes, days or times."""
     assert test.fine is not None
-    scenes = test.fine["valid_time"].values if "valid_time" in test.fine.coords else None
-    return {
-        variable: {
-            name: compare(found, other[variable], block_days=BLOCK_DAYS, seed=seed, scenes=scenes)
-            for name, other in scores.items()
-            if name != model and variable in other.variables
-        }
+    if "valid_time" in test.fine.coords:
+        return test.fine["valid_time"].values, "scenes"
+    is_daily = common_step(test.times) == 24 * MICROSECONDS_PER_HOUR
+    return None, "days" if is_daily else "times"
+
+
+def _differences(
+    model: str,
+    scores: Mapping[str, Scores],
+    scenes: np.ndarray | None,
+    each_time: Mapping[str, Sequence[str]],
+    seed: int,
+) -> dict[Comparison, Difference]:
+    """Compare with each baseline: the fair CRPS of every variable, and what else was required."""
+    series = {
+        (variable, score, name): paired(found, other[variable], score, scenes)
         for variable, found in scores[model].variables.items()
+        for score in ("crps_fair", *each_time.get(variable, ()))
+        for name, other in scores.items()
+        if name != model and variable in other.variables
     }
-
-
-def _sentence(baseline: str, found: Difference) -> str:
-    blocks = f"95 % by paired block bootstrap over {found.n_blocks} blocks"
-    if found.is_better:
-        interval = f"{-found.percent:.1f} % [{-found.high:.1f}, {-found.low:.1f}] %"
-        return f"fair CRPS better than {baseline} by {interval}, {blocks}"
-    interval = f"[{found.low:.1f}, {found.high:.1f}] %, {blocks}"
-    if found.low > 0:
-        return f"fair CRPS worse than {baseline} by {found.percent:.1f} % {interval}"
-    return f"fair CRPS not certainly different from {baseline}: {found.percent:+.1f} % {interval}"
+    return compare(series, seed=seed)
 
 
 def _origin(path: Path, ensemble: xr.Dataset) -> tuple[Recipe, str]:

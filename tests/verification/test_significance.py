@@ -1,4 +1,4 @@
-"""The paired block bootstrap: known variances, known differences, and refusals."""
+"""Intervals of differences: closed forms, how often they are wrong, how often they find what is there, refusals."""
 
 from __future__ import annotations
 
@@ -7,132 +7,221 @@ import dataclasses
 import numpy as np
 import pytest
 import xarray as xr
+from scipy import stats
+from scipy.signal import lfilter
+from scores.stats.statistical_tests import diebold_mariano
 
 from climdiff.errors import DataError
-from climdiff.verification import significance
 from climdiff.verification.scorecard import VariableScores
+from climdiff.verification.significance import MIN_INDEPENDENT, Difference, Paired, compare, paired
 
 
-def scores_of(crps: np.ndarray, freq: str = "D") -> VariableScores:
-    times = xr.date_range("2001-01-01", periods=len(crps), freq=freq, use_cftime=False)
+def scores_of(crps: np.ndarray, weight: np.ndarray | None = None, **by_time: np.ndarray) -> VariableScores:
+    times = xr.date_range("2001-01-01", periods=len(crps), use_cftime=False)
     axis = xr.DataArray(times, dims="time", name="time")
-    return VariableScores("K", {}, axis, crps, np.ones(len(crps)), np.ones(2) / 2, {}, None)
+    weight = np.ones(len(crps)) if weight is None else weight
+    return VariableScores("K", {}, axis, crps, weight, np.ones(2) / 2, {}, None, by_time)
 
 
-def width(difference: significance.Difference) -> float:
-    return difference.high - difference.low
+def one(forecast: np.ndarray, reference: np.ndarray, seed: int = 0, power: float = 1.0) -> Difference:
+    return compare({"it": Paired(forecast, reference, np.ones(len(forecast)), power)}, seed=seed)["it"]
+
+
+def half_width(found: Difference) -> float:
+    return (found.high - found.low) / 2
+
+
+def autoregressive(generator: np.random.Generator, n: int, r: float) -> np.ndarray:
+    return lfilter([np.sqrt(1 - r**2)], [1, -r], generator.normal(size=n + 200))[200:]
+
+
+def daily_scores(generator: np.random.Generator, n: int, n_methods: int, noise: float, memory=(0.7, 0.5)):
+    """Return scores of equally good methods, (method, n): like those of rain over Iberia, where a hard day is hard for
+    all, as were the two before it (lag-1 correlation 0.7, coefficient of variation 0.95), and methods differ by a
+    share with tails of Student's t with 3 degrees of freedom and a memory of its own."""
+    hard = np.exp(0.8 * autoregressive(generator, n, memory[0]))
+    shares = [
+        stats.t.ppf(stats.norm.cdf(autoregressive(generator, n, memory[1])), 3) / np.sqrt(3) for _ in range(n_methods)
+    ]
+    return hard * np.maximum(1 + noise * np.stack(shares), 0.02)
+
+
+def against_all(scores: np.ndarray, seed: int) -> list[Difference]:
+    series = {name: Paired(scores[0], other, np.ones(len(other))) for name, other in enumerate(scores[1:])}
+    return list(compare(series, seed=seed, n_draws=599).values())
 
 
 def test_a_constant_share_is_found_without_doubt():
     reference = np.random.default_rng(1).gamma(2.0, 1.0, 200)
-    found = significance.bootstrap(0.8 * reference, reference, np.ones(200), length=5, seed=0)
+    found = one(0.8 * reference, reference)
     assert (found.percent, found.low, found.high) == pytest.approx((-20, -20, -20))
-    assert found.is_better and found.n_blocks == 40
+    assert found.is_better and not found.is_worse
+
+
+def test_a_forecast_is_not_different_from_itself():
+    reference = np.random.default_rng(1).gamma(2.0, 1.0, 200)
+    found = one(reference, reference)
+    assert (found.percent, found.low, found.high) == pytest.approx((0, 0, 0))
+    assert not found.is_better and not found.is_worse
 
 
 def test_interval_of_independent_times_is_that_of_the_normal_law():
-    generator = np.random.default_rng(2)
-    n = 2000
-    score = 10 + generator.normal(size=n)
-    found = significance.bootstrap(score, np.full(n, 10.0), np.ones(n), length=1, seed=3, n_draws=4000)
-    assert width(found) == pytest.approx(100 * 2 * 1.96 * score.std() / 10 / np.sqrt(n), rel=0.06)
+    n = 4000
+    score = 10 + np.random.default_rng(2).normal(size=n)
+    found = one(score, np.full(n, 10.0))
     assert found.percent == pytest.approx(100 * (score.mean() / 10 - 1))
+    assert half_width(found) == pytest.approx(100 * 1.96 * score.std() / 10 / np.sqrt(n), rel=0.1)
+
+
+def test_interval_agrees_with_the_test_of_diebold_and_mariano():
+    # an average of 4 neighbors is what h = 4 assumes: no autocovariance from lag 4 on
+    generator = np.random.default_rng(3)
+    difference = 0.05 + np.convolve(generator.normal(size=2003), np.full(4, 0.5), "valid")
+    series = xr.DataArray(difference[None], dims=("pair", "time"), coords={"h": ("pair", [4])})
+    theirs = diebold_mariano(series, "pair", "h", method="HLN", confidence_level=0.95)
+    found = one(10 + difference, np.full(2000, 10.0))
+    assert found.percent / 10 == pytest.approx(float(theirs["mean"][0]))
+    width = float(theirs["ci_upper"][0] - theirs["ci_lower"][0])
+    assert 2 * half_width(found) / 10 == pytest.approx(width, rel=0.15)
+
+
+def test_blocks_see_the_memory_of_a_series():
+    # the mean of an AR(1) series has (1 + r) / (1 - r) times the variance of independent values: 9 at r = 0.8
+    series = autoregressive(np.random.default_rng(6), 8000, 0.8)
+    shuffled = np.random.default_rng(7).permutation(series)
+    ratio = half_width(one(100 + series, np.full(8000, 100.0))) / half_width(one(100 + shuffled, np.full(8000, 100.0)))
+    assert ratio == pytest.approx(3, rel=0.15)
 
 
 def test_pairing_cancels_what_is_hard_for_both():
     generator = np.random.default_rng(4)
     hard = generator.gamma(0.5, 4.0, 400) + 1
-    score, reference = hard * 0.95 + 0.01 * generator.normal(size=400), hard
-    paired = significance.bootstrap(score, reference, np.ones(400), length=1, seed=5)
-    unpaired = significance.bootstrap(generator.permutation(score), reference, np.ones(400), length=1, seed=5)
-    assert paired.is_better and width(paired) < 0.1 * width(unpaired) and not unpaired.is_better
+    score = hard * 0.95 + 0.01 * generator.normal(size=400)
+    together, apart = one(score, hard), one(generator.permutation(score), hard)
+    assert together.is_better and not apart.is_better
+    assert half_width(together) < 0.1 * half_width(apart)
 
 
-def test_blocks_see_the_memory_of_a_series():
-    # the mean of an AR(1) series has (1 + r) / (1 - r) times the variance of independent values: 9 at r = 0.8
-    generator = np.random.default_rng(6)
-    noise, series = generator.normal(size=8000), np.zeros(8000)
-    for i in range(1, 8000):
-        series[i] = 0.8 * series[i - 1] + 0.6 * noise[i]
-    single = significance.bootstrap(100 + series, np.full(8000, 100.0), np.ones(8000), length=1, seed=7)
-    blocks = significance.bootstrap(100 + series, np.full(8000, 100.0), np.ones(8000), length=80, seed=7)
-    assert width(blocks) / width(single) == pytest.approx(3, rel=0.15)
+@pytest.mark.slow
+@pytest.mark.parametrize(("n", "n_baselines"), [(92, 4), (92, 1), (40, 3)])
+def test_equal_methods_show_no_difference_in_93_percent_of_200_repeats(n: int, n_baselines: int):
+    generator = np.random.default_rng(20)
+    found = [against_all(daily_scores(generator, n, n_baselines + 1, noise=0.05), seed) for seed in range(200)]
+    wrong = [any(each.is_better or each.is_worse for each in family) for family in found]
+    assert np.mean(wrong) <= 0.07
 
 
-def test_the_interval_covers_the_truth_as_often_as_it_says():
-    generator = np.random.default_rng(8)
-    covered = []
-    for _ in range(200):
-        reference = generator.gamma(2.0, 1.0, 80)
-        score = 0.9 * reference + 0.2 * generator.normal(size=80)
-        found = significance.bootstrap(score, reference, np.ones(80), length=1, seed=9, n_draws=300)
-        covered.append(found.low <= -10 <= found.high)
-    assert np.mean(covered) == pytest.approx(0.95, abs=0.05)
+@pytest.mark.slow
+def test_few_scenes_of_separate_events_show_no_difference_between_equal_methods():
+    generator = np.random.default_rng(21)
+    found = [against_all(daily_scores(generator, 16, 4, noise=0.1, memory=(0, 0)), seed) for seed in range(200)]
+    assert np.mean([any(each.is_better or each.is_worse for each in family) for family in found]) <= 0.07
+    assert np.mean([family[0].is_told for family in found]) > 0.5
+
+
+@pytest.mark.slow
+def test_a_model_5_percent_better_than_all_of_four_baselines_is_mostly_found():
+    generator = np.random.default_rng(22)
+    n_found = 0
+    for seed in range(100):
+        scores = daily_scores(generator, 180, 5, noise=0.05)
+        scores[0] *= 0.95
+        n_found += against_all(scores, seed)[0].is_better
+    assert n_found > 70
+
+
+def test_intervals_of_many_comparisons_are_wider_as_the_normal_law_says():
+    # the largest of 10 independent |normal| values is below 2.80 in 95 % of cases, a single one below 1.96
+    generator = np.random.default_rng(23)
+    series = {i: Paired(10 + generator.normal(size=3000), np.full(3000, 10.0), np.ones(3000)) for i in range(10)}
+    width = {0.95: 2.80, 0.5: 1.83}
+    for level, quantile in width.items():
+        found = compare(series, seed=0, level=level)[0]
+        alone = compare({0: series[0]}, seed=0)[0]
+        assert half_width(found) / half_width(alone) == pytest.approx(quantile / 1.96, rel=0.06)
+
+
+def test_copies_of_one_comparison_widen_nothing():
+    generator = np.random.default_rng(24)
+    pair = Paired(10 + generator.normal(size=300), np.full(300, 10.0), np.ones(300))
+    found = compare(dict.fromkeys(range(9), pair), seed=0)
+    assert half_width(found[3]) == pytest.approx(half_width(compare({0: pair}, seed=0)[0]))
+
+
+def test_too_few_times_tell_nothing():
+    slow = np.cumsum(np.random.default_rng(3).normal(size=30))
+    found = one(20 + slow, np.full(30, 20.0))
+    assert found.n_independent < MIN_INDEPENDENT
+    assert not (found.is_told or found.is_better or found.is_worse)
+    assert found.to_json()["low"] is None
+    assert found.to_json()["verdict"] == "too few times"
+
+
+def test_one_time_is_too_few():
+    assert not one(np.array([1.0]), np.array([2.0])).is_told
 
 
 def test_the_same_seed_gives_the_same_interval():
-    generator = np.random.default_rng(10)
-    score, reference = generator.random((2, 60))
-    first = significance.bootstrap(score, reference, np.ones(60), length=3, seed=1)
-    assert first == significance.bootstrap(score, reference, np.ones(60), length=3, seed=1)
-    assert first != significance.bootstrap(score, reference, np.ones(60), length=3, seed=2)
+    score, reference = np.random.default_rng(10).random((2, 60))
+    assert one(score, reference, 1) == one(score, reference, 1)
+    assert one(score, reference, 1) != one(score, reference, 2)
+
+
+def test_units_do_not_matter():
+    score, reference = np.random.default_rng(10).random((2, 60))
+    assert half_width(one(1e-6 * score, 1e-6 * reference)) == pytest.approx(half_width(one(score, reference)))
+
+
+def test_a_ratio_of_mean_squares_is_quoted_as_that_of_their_roots():
+    score, reference = np.random.default_rng(12).gamma(2.0, 1.0, (2, 90))
+    squares, roots = one(score, reference), one(score, reference, power=0.5)
+    for square, root in ((squares.percent, roots.percent), (squares.low, roots.low), (squares.high, roots.high)):
+        assert 1 + root / 100 == pytest.approx(np.sqrt(1 + square / 100))
 
 
 def test_times_without_weight_do_not_count():
-    generator = np.random.default_rng(11)
-    score, reference = generator.random((2, 50))
-    weights = np.ones(50)
-    weights[::7] = 0
-    holed = np.where(weights > 0, score, np.nan)
-    used = weights > 0
-    expected = significance.bootstrap(score[used], reference[used], np.ones(used.sum()), length=2, seed=1)
-    assert significance.bootstrap(holed, reference, weights, length=2, seed=1) == expected
+    score, reference = np.random.default_rng(11).random((2, 50))
+    weight = np.ones(50)
+    weight[::7] = 0
+    holed = np.where(weight > 0, score, np.nan)
+    found = compare({"it": Paired(holed, reference, weight)}, seed=0)["it"]
+    assert found.percent == pytest.approx(100 * (score[weight > 0].mean() / reference[weight > 0].mean() - 1))
+    assert found.is_told
 
 
-def test_a_block_longer_than_the_series_leaves_no_doubt_to_measure():
-    found = significance.bootstrap(np.array([1.0, 2.0]), np.array([2.0, 2.0]), np.ones(2), length=9, seed=0)
-    assert found.n_blocks == 1 and width(found) == pytest.approx(0)
+def test_nothing_to_compare_gives_nothing():
+    assert compare({}, seed=0) == {}
 
 
-@pytest.mark.parametrize(("freq", "days", "expected"), [("D", 10, 10), ("6h", 3, 12), ("ME", 5, 1)])
-def test_block_length_counts_times(freq: str, days: float, expected: int):
-    assert significance.block_length(scores_of(np.zeros(30), freq).times, days) == expected
-
-
-def test_block_length_of_a_model_calendar():
-    times = xr.DataArray(xr.date_range("2001-01-01", periods=9, freq="12h", calendar="360_day", use_cftime=True))
-    assert significance.block_length(times, 4) == 8
-
-
-def test_score_cards_are_compared_in_blocks_of_days():
-    generator = np.random.default_rng(12)
-    score, reference = generator.random((2, 90))
-    found = significance.compare(scores_of(score), scores_of(reference), block_days=9, seed=1)
-    assert found == significance.bootstrap(score, reference, np.ones(90), length=9, seed=1)
-    assert significance.compare(scores_of(score), scores_of(reference), block_days=None, seed=1).n_blocks == 90
+def test_score_cards_are_paired_by_score():
+    score, reference = np.random.default_rng(12).random((2, 90))
+    cards = scores_of(score, rmse=score**2), scores_of(reference, rmse=reference**2)
+    pair = paired(*cards, "crps_fair")
+    assert pair.forecast is score and pair.reference is reference and pair.power == 1
+    pair = paired(*cards, "rmse")
+    assert pair.power == 0.5
+    np.testing.assert_array_equal(pair.forecast, score**2)
 
 
 def test_score_cards_of_other_times_or_cells_are_refused():
     score = scores_of(np.ones(9))
     with pytest.raises(DataError, match="CD-023 scores: scores of 9 and 8 times"):
-        significance.compare(score, scores_of(np.ones(8)), block_days=1, seed=0)
-    other = dataclasses.replace(score, weight=2 * np.ones(9))
+        paired(score, scores_of(np.ones(8)), "crps_fair")
     with pytest.raises(DataError, match="CD-021 scores: scores of other cells"):
-        significance.compare(score, other, block_days=1, seed=0)
+        paired(score, dataclasses.replace(score, weight=2 * np.ones(9)), "crps_fair")
 
 
 def test_a_perfect_reference_is_refused():
     with pytest.raises(DataError, match="CD-033 scores: the reference has a mean score of 0"):
-        significance.bootstrap(np.ones(3), np.zeros(3), np.ones(3), length=1, seed=0)
+        one(np.ones(3), np.zeros(3))
 
 
-def test_times_of_one_scene_are_drawn_together():
-    """Ten copies of each of 40 values know no more than the 40: the interval is theirs, not that of 400 times."""
-    generator = np.random.default_rng(4)
-    forecast, reference = generator.gamma(2.0, 1.0, 40), generator.gamma(2.0, 1.2, 40)
-    few = significance.compare(scores_of(forecast), scores_of(reference), block_days=None, seed=0)
-    scenes = np.repeat(np.arange(40), 10)
-    many = (scores_of(np.repeat(one, 10)) for one in (forecast, reference))
-    found = significance.compare(*many, block_days=None, seed=0, scenes=scenes)
-    assert (found.percent, found.low, found.high) == pytest.approx((few.percent, few.low, few.high))
-    assert found.n_blocks == 40
+def test_times_of_one_scene_become_one():
+    """Ten copies of each of 40 values know no more than the 40."""
+    forecast, reference = np.random.default_rng(4).gamma(2.0, 1.0, (2, 40))
+    many = [scores_of(np.repeat(each, 10), np.tile(np.arange(10.0), 40)) for each in (forecast, reference)]
+    pair = paired(*many, "crps_fair", np.repeat(np.arange(40), 10))
+    np.testing.assert_allclose(pair.forecast, forecast)
+    np.testing.assert_allclose(pair.reference, reference)
+    np.testing.assert_allclose(pair.weight, 45)
+    assert compare({"it": pair}, seed=0)["it"].n == 40

@@ -1,0 +1,63 @@
+"""What a reader is told, word by word."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from climdiff.verification.sentences import footing, name_of, nested, sentence, tabled
+from climdiff.verification.significance import Difference
+
+BETTER, WORSE = Difference(-7.2, -10.0, -4.1, 92, 40.0, 5), Difference(3.3, 0.5, 6.1, 92, 40.0, 5)
+SAME, FEW = Difference(-1.2, -5.4, 3.0, 92, 40.0, 5), Difference(-41.8, np.nan, np.nan, 16, 4.9, 2)
+
+
+@pytest.mark.parametrize(
+    ("found", "expected"),
+    [
+        (BETTER, "fair CRPS better than analogs by 7.2 % [4.1, 10.0], paired block bootstrap over 92 days"),
+        (WORSE, "fair CRPS worse than analogs by 3.3 % [0.5, 6.1], paired block bootstrap over 92 days"),
+        (
+            SAME,
+            "fair CRPS shows no difference to analogs: 1.2 % better [-3.0, 5.4], paired block bootstrap over 92 days",
+        ),
+        (
+            FEW,
+            "too few days to tell fair CRPS from that of analogs: 41.8 % better, but 16 days are worth 4.9 independent "
+            "ones, and 10 are needed",
+        ),
+    ],
+)
+def test_better_worse_equal_and_untold_are_said_as_plainly(found: Difference, expected: str):
+    assert sentence("crps_fair", "analogs", found, "days") == expected
+
+
+def test_the_score_of_a_single_field_is_called_what_it_is():
+    said = sentence("crps_fair", "bilinear", WORSE, "days", is_single=True)
+    assert said.startswith("fair CRPS worse than bilinear (a single field: its CRPS is its MAE) by 3.3 %")
+    assert "single" not in sentence("mae", "bilinear", WORSE, "days", is_single=True)
+
+
+def test_scores_have_names_a_reader_knows():
+    names = [name_of(score) for score in ("rmse", "brier@1", "brier_fair@0.1")]
+    assert names == ["RMSE of the mean", "Brier score at 1", "fair Brier score at 0.1"]
+
+
+def test_a_verdict_says_what_its_intervals_rest_on():
+    assert footing(BETTER, 8, "days") == "the 8 intervals hold at once at 95 %; 19 blocks of 5 days"
+    assert footing(BETTER, 1, "scenes") == "the interval holds at 95 %; 19 blocks of 5 scenes"
+    assert footing(FEW, 1, "scenes") == ""
+
+
+def test_differences_become_a_tree_and_a_table():
+    found = {("pr", "crps_fair", "analogs"): BETTER, ("pr", "crps_fair", "bilinear"): FEW}
+    tree = nested(found, dict.fromkeys(found, "said"))
+    assert tree["pr"]["crps_fair"]["analogs"]["low"] == -10.0
+    assert tree["pr"]["crps_fair"]["analogs"]["sentence"] == "said"
+    assert tree["pr"]["crps_fair"]["bilinear"]["low"] is None
+    table = tabled(found, "days")
+    assert table["reference"].values.tolist() == ["analogs", "bilinear"]
+    assert table["verdict"].values.tolist() == ["better", "too few times"]
+    assert table["n_blocks"].values.tolist() == [19, 8]
+    assert np.isnan(table["low"].values[1])
+    assert table.attrs["n_counts"] == "days"
