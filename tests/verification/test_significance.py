@@ -20,7 +20,7 @@ def scores_of(crps: np.ndarray, weight: np.ndarray | None = None, **by_time: np.
     times = xr.date_range("2001-01-01", periods=len(crps), use_cftime=False)
     axis = xr.DataArray(times, dims="time", name="time")
     weight = np.ones(len(crps)) if weight is None else weight
-    return VariableScores("K", {}, axis, crps, weight, np.ones(2) / 2, {}, None, by_time)
+    return VariableScores("K", {}, axis, crps, weight, np.ones(2) / 2, {}, None, by_time=by_time)
 
 
 def one(forecast: np.ndarray, reference: np.ndarray, seed: int = 0, power: float = 1.0) -> Difference:
