@@ -18,12 +18,13 @@ from torch import Tensor
 
 import climdiff
 from climdiff import build, bundle_files, methods
-from climdiff.bundle_files import FORMAT, ONE_STEP, RESIDUALS, STATES, WEIGHTS, About
+from climdiff.bundle_files import FIRST_GUESS, FORMAT, ONE_STEP, RESIDUALS, STATES, WEIGHTS, About
 from climdiff.data import inputs
 from climdiff.data.encoder import Encoder
 from climdiff.data.observations import Observations
 from climdiff.data.pairs import Pairs
 from climdiff.data.times import refuse_other_steps
+from climdiff.diffusion.first_guess import FirstGuess
 from climdiff.downscalers.diffusion import DiffusionDownscaler
 from climdiff.downscalers.steering import ByKnownCells, ByLikelihood, ByObservations, Likelihood, refuse_other_dates
 from climdiff.drawing import Learned
@@ -116,6 +117,9 @@ class Model:
         if self.recipe.sample.sampler == "one_step":
             what = "one_step makes a member in one leap, which nothing can steer"
             raise RecipeError(Problem(37, "sample.sampler", what, "draw with dpmpp_2m and 10 steps"))
+        if downscaler.first_guess is not None:
+            what = "a denoiser of what a first guess leaves over cannot be steered by whole fields"
+            raise RecipeError(Problem(37, "first_guess", what, "train with first_guess null"))
         steering, given = list(downscaler.steering), dict(self.given)
         if observations is not None:
             where = _source(observations, "observations")
@@ -194,6 +198,7 @@ def save(
     dtype: torch.dtype,
     learned: Learned,
     training: Mapping[str, Any],
+    first_guess: FirstGuess | None = None,
 ) -> None:
     """Write the bundle of a trained model to `path`; it appears whole, and one that was there is replaced.
 
@@ -206,6 +211,7 @@ def save(
         dtype: What its convolutions compute in, on any machine.
         learned: What the training data say about drawing members.
         training: Facts to tell: steps, best step, score ...
+        first_guess: The regression that the network is the second stage of.
     """
     assert train.fine is not None
     with bundle_files.put(path) as building:
@@ -213,6 +219,8 @@ def save(
         bundle_files.keep_one_step(path, building)
         if learned.residuals is not None:
             save_tensors(building / RESIDUALS, {"residuals": learned.residuals})
+        if first_guess is not None:
+            save_tensors(building / FIRST_GUESS, first_guess.state_dict())
         (building / "recipe.json").write_text(recipe.model_dump_json(indent=1))
         states = {**encoder.to_state(), "coarse_grid": train.coarse_grid.to_dataset()}
         for name in STATES:
@@ -270,7 +278,8 @@ def load(path: str | Path, recipe: Recipe | None = None, overrides: Sequence[str
     network.load_state_dict(weights)
     grid = Grid.from_dataset(states["coarse_grid"], str(folder / "coarse_grid.nc"))
     dtype = compute_dtype(about.dtype, device())
-    parts = Parts(encoder, grid, about.targets, _learned(folder, about), dtype)
+    guess = _first_guess(folder, about, recipe, encoder)
+    parts = Parts(encoder, grid, about.targets, _learned(folder, about), dtype, guess)
     downscaler = method.downscaler(recipe, network.to(device()), parts)
     found = bundle_files.identity(about, file)
     return Model(recipe, downscaler, about.predictors, about.targets, about.training, found, folder)
@@ -281,6 +290,18 @@ def _learned(folder: Path, about: About) -> Learned:
     if RESIDUALS in about.sha256:
         residuals = load_hashed(folder / RESIDUALS, about.sha256[RESIDUALS])["residuals"]
     return Learned(about.ranges, about.block_weights, about.time_step, about.half_lives, about.unexplained, residuals)
+
+
+def _first_guess(folder: Path, about: About, recipe: Recipe, encoder: Encoder) -> FirstGuess | None:
+    if recipe.first_guess is None:
+        return None
+    if FIRST_GUESS not in about.sha256:
+        what = f"names no hash of {FIRST_GUESS}, and the recipe has a first guess"
+        raise MismatchError(Problem(50, str(folder), what, "restore the bundle from a copy, or train again"))
+    guess, weights = methods.first_guess(recipe, encoder), load_hashed(folder / FIRST_GUESS, about.sha256[FIRST_GUESS])
+    _check_weights(folder, weights, guess.state_dict())
+    guess.load_state_dict(weights)
+    return guess.to(device())
 
 
 def _weights(folder: Path, about: About, recipe: Recipe) -> str:

@@ -1,7 +1,7 @@
 """The files of a bundle: what names them, how they are checked, and how the folder is put in place whole.
 
     bundle.json  recipe.json  weights.safetensors  channels.nc  static.nc  grid.nc  coarse_grid.nc  target_state.nc
-    predictor_state.nc  [one_step.safetensors]  [residuals.safetensors]
+    predictor_state.nc  [one_step.safetensors]  [residuals.safetensors]  [first_guess.safetensors]
 
 `bundle.json` names what the model is (variables, units, limits, training) and holds the SHA-256 of every other file.
 """
@@ -28,8 +28,8 @@ FORMAT = 1
 STATES = ("channels", "static", "grid", "target_state", "predictor_state", "coarse_grid")
 WEIGHTS, ONE_STEP = "weights.safetensors", "one_step.safetensors"
 """Weights of the network, and of the one that a denoiser taught to draw a member in one evaluation, where there is."""
-RESIDUALS = "residuals.safetensors"
-"""What a regression left over on training dates."""
+RESIDUALS, FIRST_GUESS = "residuals.safetensors", "first_guess.safetensors"
+"""What a regression left over on training dates; the regression that a denoiser is the second stage of."""
 
 
 class About(BaseModel):

@@ -13,6 +13,7 @@ from climdiff import build, drawing
 from climdiff.data.conservation import Conservation
 from climdiff.data.encoder import Encoder
 from climdiff.diffusion import levels, objective
+from climdiff.diffusion.first_guess import FirstGuess, SecondStage
 from climdiff.downscalers.diffusion import DiffusionDownscaler, Sampling
 from climdiff.downscalers.one_evaluation import Drawing, OneEvaluation
 from climdiff.drawing import Learned
@@ -39,13 +40,14 @@ Neural = DiffusionDownscaler | OneEvaluation
 
 @dataclass(frozen=True)
 class Parts:
-    """What a downscaler is made of beside its network; `attributes` are those of the targets."""
+    """What objective and downscaler are made of beside the network; `attributes` are those of the targets."""
 
     encoder: Encoder
     coarse_grid: Grid
     attributes: Mapping[str, Mapping[str, Any]]
     learned: Learned
     dtype: torch.dtype
+    first_guess: FirstGuess | None = None
 
 
 class Method(NamedTuple):
@@ -59,7 +61,7 @@ class Method(NamedTuple):
     """
 
     network: Callable[[Recipe, Encoder], nn.Module]
-    objective: Callable[[Recipe, nn.Module, Encoder, torch.dtype], Objective]
+    objective: Callable[[Recipe, nn.Module, Parts], Objective]
     downscaler: Callable[[Recipe, nn.Module, Parts], Neural]
     validating: Callable[[Recipe, nn.Module, Parts], Neural]
 
@@ -84,6 +86,12 @@ def as_trained(recipe: Recipe) -> Recipe:
     if recipe.model.method not in TWINS:
         return recipe
     return recipe.model_copy(update={"model": recipe.model.model_copy(update={"method": TWINS[0]})})
+
+
+def first_guess(recipe: Recipe, encoder: Encoder) -> FirstGuess:
+    """Return the untrained first guess of a recipe that has one."""
+    network = build.noise_fed(recipe, encoder.n_condition, encoder.n_target, 0)
+    return FirstGuess(network, encoder.n_target)
 
 
 def members(recipe: Recipe, wanted: int) -> int:
@@ -126,7 +134,8 @@ def refuse_idle(recipe: Recipe, overrides: Sequence[str]) -> None:
 
 
 def _denoiser(recipe: Recipe, encoder: Encoder) -> nn.Module:
-    return build.denoiser(recipe, encoder.n_condition, encoder.n_target)
+    guess = encoder.n_target if recipe.first_guess else 0
+    return build.denoiser(recipe, encoder.n_condition + guess, encoder.n_target)
 
 
 def _noiseless(recipe: Recipe, encoder: Encoder) -> nn.Module:
@@ -141,26 +150,28 @@ def _autoencoder(recipe: Recipe, encoder: Encoder) -> nn.Module:
     return build.autoencoder(recipe, encoder.n_condition, encoder.n_target)
 
 
-def _denoising(recipe: Recipe, network: Any, encoder: Encoder, dtype: torch.dtype) -> Objective:
-    return objective.Objective(network, recipe.diffusion.weighting, recipe.train.condition_dropout, dtype)
+def _denoising(recipe: Recipe, network: Any, parts: Parts) -> Objective:
+    weighting, dropout = recipe.diffusion.weighting, recipe.train.condition_dropout
+    plain = objective.Objective(network, weighting, dropout, parts.dtype)
+    return plain if parts.first_guess is None else SecondStage(plain, parts.first_guess, parts.dtype)
 
 
-def _regression(recipe: Recipe, network: Any, encoder: Encoder, dtype: torch.dtype) -> Objective:
-    return Regression(network, dtype)
+def _regression(recipe: Recipe, network: Any, parts: Parts) -> Objective:
+    return Regression(network, parts.dtype)
 
 
-def _scored(recipe: Recipe, network: Any, encoder: Encoder, dtype: torch.dtype) -> Objective:
-    return Scored(network, dtype)
+def _scored(recipe: Recipe, network: Any, parts: Parts) -> Objective:
+    return Scored(network, parts.dtype)
 
 
-def _bound(recipe: Recipe, network: Any, encoder: Encoder, dtype: torch.dtype) -> Objective:
-    return Bound(network, recipe.vae.beta, round(recipe.vae.warmup * recipe.train.steps), dtype)
+def _bound(recipe: Recipe, network: Any, parts: Parts) -> Objective:
+    return Bound(network, recipe.vae.beta, round(recipe.vae.warmup * recipe.train.steps), parts.dtype)
 
 
-def _adversarial(recipe: Recipe, network: Any, encoder: Encoder, dtype: torch.dtype) -> Objective:
+def _adversarial(recipe: Recipe, network: Any, parts: Parts) -> Objective:
     device = next(network.parameters()).device
-    critic = build.discriminator(recipe, encoder.n_condition, encoder.n_target).to(device)
-    return Adversarial(network, critic, recipe.gan.content, recipe.gan.penalty, dtype)
+    critic = build.discriminator(recipe, parts.encoder.n_condition, parts.encoder.n_target).to(device)
+    return Adversarial(network, critic, recipe.gan.content, recipe.gan.penalty, parts.dtype)
 
 
 def _sampled(recipe: Recipe, network: Any, parts: Parts) -> Neural:
@@ -169,13 +180,15 @@ def _sampled(recipe: Recipe, network: Any, parts: Parts) -> Neural:
     kept = conservation(recipe, parts)
     told = drawing.unexplained(parts.encoder, parts.learned)
     grid, regrid = parts.coarse_grid, recipe.data.regrid
-    return DiffusionDownscaler(network, parts.encoder, grid, regrid, sampling, parts.dtype, kept, unexplained=told)
+    found = DiffusionDownscaler(network, parts.encoder, grid, regrid, sampling, parts.dtype, kept)
+    return found.changed(unexplained=told, first_guess=parts.first_guess)
 
 
 def _sampled_for_validation(recipe: Recipe, network: Any, parts: Parts) -> Neural:
     limits = build.limits(parts.learned.ranges, parts.attributes, LARGEST)
     sampling = Sampling(dpmpp_2m, levels.karras(build.chain(recipe), N_LEVELS), limits=limits)
-    return DiffusionDownscaler(network, parts.encoder, parts.coarse_grid, recipe.data.regrid, sampling, parts.dtype)
+    found = DiffusionDownscaler(network, parts.encoder, parts.coarse_grid, recipe.data.regrid, sampling, parts.dtype)
+    return found.changed(first_guess=parts.first_guess)
 
 
 def _one_evaluation(recipe: Recipe, network: Any, parts: Parts) -> Neural:

@@ -77,8 +77,8 @@ class Bars:
             self.tasks[name] = self.progress.add_task(name, total=total, note=note)
         self.progress.update(self.tasks[name], completed=done, total=total, note=note)
         tenth = 10 * done // total
-        if not self.console.is_terminal and tenth > self.tenths.get(name, 0):
-            self.tenths[name] = tenth
+        before, self.tenths[name] = self.tenths.get(name, 0), tenth
+        if not self.console.is_terminal and tenth > before:
             self.console.print(f"{name}: {done} of {total} {note}", highlight=False)
 
     def training(self, progress: Any, total: int, name: str = "train") -> None:

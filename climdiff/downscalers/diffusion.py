@@ -15,6 +15,7 @@ from climdiff.data.conservation import Conservation, Projection
 from climdiff.data.encoder import Encoder
 from climdiff.data.times import refuse_other_steps
 from climdiff.diffusion.denoiser import Denoiser
+from climdiff.diffusion.first_guess import FirstGuess
 from climdiff.diffusion.guidance import Evidence, classifier_free, projected, thresholded, told
 from climdiff.downscalers.contract import realization_coordinate
 from climdiff.downscalers.micro_batches import micro_batches, prepared
@@ -61,7 +62,8 @@ class DiffusionDownscaler:
 
     With a `conservation`, block means of the drawn fields are those of the coarse ones, from `CONSERVED_BELOW` on. Each
     `steering` tells the draws something more: observations, known cells, a likelihood. `unexplained` is the variance of
-    each target given the predictors, in network space, (channel,), which it is weighed against; 1 by default.
+    each target given the predictors, in network space, (channel,), which it is weighed against; 1 by default. With a
+    `first_guess` the denoiser is of what that leaves over, and nothing steers.
     """
 
     def __init__(
@@ -75,6 +77,7 @@ class DiffusionDownscaler:
         conservation: Conservation | None = None,
         steering: Sequence[Steering] = (),
         unexplained: Tensor | None = None,
+        first_guess: FirstGuess | None = None,
     ) -> None:
         self.denoiser = denoiser.eval()
         self.encoder = encoder
@@ -85,6 +88,7 @@ class DiffusionDownscaler:
         self.conservation = conservation
         self.steering = tuple(steering)
         self.unexplained = torch.ones(encoder.n_target) if unexplained is None else unexplained
+        self.first_guess = first_guess
 
     def changed(self, **parts: Any) -> DiffusionDownscaler:
         """Return the same downscaler with other parts: sampling, conservation, steering ..., by their names."""
@@ -191,6 +195,14 @@ class DiffusionDownscaler:
         sigmas = self.sampling.sigmas
         device = next(self.denoiser.parameters()).device
         condition = condition.to(device, memory_format=torch.channels_last)
+        low, high = low.to(device), high.to(device)
+        guess = None
+        if self.first_guess is not None:
+            with autocast(self.dtype, device):
+                guess = self.first_guess(condition)
+            condition = self.first_guess.beside(condition, guess)
+            low, high = (self.first_guess.to_residual(bound, guess) for bound in (low, high))
+            project = None if project is None else self.first_guess.in_residuals(project, guess)
         denoise = classifier_free(
             self.denoiser.bind(condition),
             self.denoiser.unconditional(condition),
@@ -198,10 +210,13 @@ class DiffusionDownscaler:
             self.sampling.guidance_interval,
         )
         denoise = told(denoise, evidence)
-        denoise = thresholded(denoise, low.to(device), high.to(device))
+        denoise = thresholded(denoise, low, high)
         if project is not None:
             # churn may raise the last level by sqrt(2)
             denoise = projected(denoise, project, below=max(CONSERVED_BELOW, 1.5 * float(sigmas[-2])))
         x = start_point(sigmas, noise).to(device, memory_format=torch.channels_last)
         with autocast(self.dtype, device):
-            return self.sampling.sampler(denoise, x, sigmas, noise).float().cpu()
+            x0 = self.sampling.sampler(denoise, x, sigmas, noise).float()
+        if self.first_guess is not None and guess is not None:
+            x0 = self.first_guess.to_field(x0, guess)
+        return x0.cpu()

@@ -314,6 +314,9 @@ class Recipe(Section):
     transforms: Transforms = Field(default_factory=Transforms)
     model: Model = Field(default_factory=Model)
     diffusion: Diffusion = Field(default_factory=Diffusion)
+    first_guess: Literal["unet"] | None = Field(
+        default=None, description="Regression trained first, whose residuals the diffusion model learns; null: none."
+    )
     vae: Vae = Field(default_factory=Vae)
     gan: Gan = Field(default_factory=Gan)
     train: Train
@@ -333,6 +336,14 @@ class Recipe(Section):
                 consistency.misplaced_steps(transforms.targets, transforms.predictors, data.targets, data.predictors)
             )
         return transforms
+
+    @field_validator("first_guess", mode="after")
+    @classmethod
+    def _first_guess_fits_method(cls, first_guess: str | None, info: ValidationInfo) -> str | None:
+        if first_guess is not None and "model" in info.data and info.data["model"].method != "diffusion":
+            what = f"a first guess is for diffusion, and model.method is {info.data['model'].method}"
+            raise refuse(Finding(what, "set first_guess to null", ()))
+        return first_guess
 
     @field_validator("sample", mode="after")
     @classmethod

@@ -16,12 +16,13 @@ from climdiff.bundle import Model
 from climdiff.data.pairs import Pairs
 from climdiff.diffusion.denoiser import Denoiser
 from climdiff.diffusion.distillation import OneStep, level
+from climdiff.diffusion.first_guess import SecondStage
 from climdiff.downscalers.diffusion import DiffusionDownscaler, Sampling
 from climdiff.errors import MismatchError, Problem, RecipeError
 from climdiff.recipe.schema import Recipe
 from climdiff.samplers.ancestral import ddim
 from climdiff.training import checkpoint
-from climdiff.training.loop import Progress, Run, Settings
+from climdiff.training.loop import Objective, Progress, Run, Settings
 from climdiff.training.loop import train as train_run
 from climdiff.verification.scorecard import scorecard
 from climdiff.workflow.validation import Validation, chosen_times
@@ -97,7 +98,9 @@ def distill(
     steps = max(recipe.train.steps // 3, 1) if steps is None else steps
     splits = build.open_splits(recipe, ("train", "validation"))
     say(f"data: {splits['train'].n_times} training times, {splits['validation'].n_times} for validation")
-    objective = OneStep(_trainable(downscaler.denoiser), downscaler.dtype)
+    objective: Objective = OneStep(_trainable(downscaler.denoiser), downscaler.dtype)
+    if downscaler.first_guess is not None:
+        objective = SecondStage(objective, downscaler.first_guess, downscaler.dtype)
     training = Run(objective, _settings(recipe, steps), {"bundle": model.hash, "steps": steps})
     folder = model.path.parent / FOLDER
     _restore(training, folder, resume, say)

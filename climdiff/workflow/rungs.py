@@ -31,7 +31,8 @@ def without(recipe: Recipe) -> Recipe:
 
 def recipe_of(recipe: Recipe, name: str) -> Recipe:
     """Return the recipe of a rung: that of the run, budget and all, with another method."""
-    return recipe.model_copy(update={"model": recipe.model.model_copy(update={"method": name})})
+    model = recipe.model.model_copy(update={"method": name})
+    return recipe.model_copy(update={"model": model, "first_guess": None})
 
 
 def folder_of(run: Path, recipe: Recipe, name: str) -> Path:

@@ -16,7 +16,9 @@ from climdiff import build, bundle, drawing, methods
 from climdiff.data.conservation import Weights, block_weights
 from climdiff.data.pairs import Pairs
 from climdiff.data.times import common_step
+from climdiff.diffusion.first_guess import FirstGuess
 from climdiff.downscalers.diffusion import DiffusionDownscaler
+from climdiff.downscalers.one_evaluation import OneEvaluation
 from climdiff.drawing import Learned
 from climdiff.errors import DataError, MismatchError, Problem, RecipeError
 from climdiff.methods import Neural, Parts
@@ -32,6 +34,8 @@ from climdiff.workflow.validation import Validation
 
 logger = logging.getLogger(__name__)
 
+FIRST_GUESS = "first_guess"
+"""Below a run: the training of its first stage."""
 FITTED = "fitted"
 """Of `sample.noise_half_life`."""
 SECTIONS = ("seed", "data", "transforms", "model", "diffusion", "train")
@@ -82,9 +86,13 @@ def train(
     dtype = compute_dtype(recipe.train.precision, device())
     parts = Parts(encoder, pairs.coarse_grid, _attributes(pairs, recipe.data.targets), learned, dtype)
     _refuse_undrawable(recipe, pairs, parts)
+    identity = _identity(recipe)
+    if recipe.first_guess is not None:
+        first_guess, identity["first_guess"] = _first_guess(recipe, folder, say, on_step, should_stop)
+        parts = replace(parts, first_guess=first_guess)
     method = methods.method(recipe)
     network = method.network(recipe, encoder).to(device())
-    run = Run(method.objective(recipe, network, encoder, dtype), build.settings(recipe), _identity(recipe))
+    run = Run(method.objective(recipe, network, parts), build.settings(recipe), identity)
     validate = Validation(
         recipe, splits["validation"], encoder, lambda network: method.validating(recipe, network, parts)
     )
@@ -108,8 +116,39 @@ def train(
         network.load_state_dict(weights)
         downscaler = method.downscaler(_each_date_by_itself(recipe), network, parts)
         learned = _learned_further(recipe, downscaler, splits, learned, say)
-        bundle.save(folder / "bundle", recipe, pairs, encoder, weights, dtype, learned, facts)
+        bundle.save(folder / "bundle", recipe, pairs, encoder, weights, dtype, learned, facts, parts.first_guess)
     return folder / "bundle"
+
+
+def _first_guess(
+    recipe: Recipe,
+    folder: Path,
+    say: Callable[[str], None],
+    on_step: Callable[[Progress], None],
+    should_stop: Callable[[], bool],
+) -> tuple[FirstGuess, str]:
+    """Return the first guess and its hash; it is trained in `folder/first_guess` unless it is trained already."""
+    own, place = first_stage(recipe), folder / FIRST_GUESS
+    if is_trained(place, own):
+        say(f"{place / 'bundle'} is trained already")
+    else:
+        say("training the first guess")
+        resume = bool(checkpoint.complete(place / "checkpoints"))
+        train(own, place, resume=resume, say=say, on_step=on_step, should_stop=should_stop)
+        say("training the diffusion model of what the first guess leaves over")
+    dressed = own.model_copy(update={"model": own.model.model_copy(update={"method": "dressed_unet"})})
+    model = bundle.load(place, dressed)
+    assert isinstance(model.downscaler, OneEvaluation) and model.downscaler.residuals is not None
+    guess = methods.first_guess(recipe, model.downscaler.encoder)
+    guess.network.load_state_dict(model.downscaler.network.state_dict())
+    guess.deviation.copy_(model.downscaler.residuals.square().mean(dim=(0, 2, 3)).sqrt())
+    return guess.to(device()), model.hash
+
+
+def first_stage(recipe: Recipe) -> Recipe:
+    """Return the recipe of a first guess: that of the second stage, budget and all, with another method."""
+    model = recipe.model.model_copy(update={"method": recipe.first_guess})
+    return recipe.model_copy(update={"model": model, "first_guess": None})
 
 
 def _identity(recipe: Recipe) -> dict[str, str]:
@@ -119,12 +158,13 @@ def _identity(recipe: Recipe) -> dict[str, str]:
 
 def _sections(recipe: Recipe) -> tuple[str, ...]:
     own = (recipe.model.method,) if recipe.model.method in ("vae", "gan") else ()
-    return (*SECTIONS, *own)
+    return (*SECTIONS, *own, *(("first_guess",) if recipe.first_guess else ()))
 
 
 def _differences(one: Recipe, other: Recipe) -> list[str]:
     """Return in which keys two recipes are not the same training."""
-    return difference(methods.as_trained(one), methods.as_trained(other), *_sections(other))
+    sections = dict.fromkeys([*_sections(one), *_sections(other)])
+    return difference(methods.as_trained(one), methods.as_trained(other), *sections)
 
 
 def _say_idle(recipe: Recipe, say: Callable[[str], None]) -> None:
@@ -227,6 +267,8 @@ def _last_checkpoint(folder: Path, recipe: Recipe, resume: bool) -> checkpoint.C
                 fix = "give the recipe another name, or remove the folder"
             raise MismatchError(Problem(44, str(folder), what, fix))
         return None
+    if not found and checkpoint.complete(folder / FIRST_GUESS / "checkpoints"):
+        return None  # stopped in the first stage
     if not found:
         what = "holds no checkpoint to resume from"
         raise MismatchError(Problem(46, str(folder), what, "check the name, or train without --resume"))
