@@ -182,6 +182,27 @@ def verify(
 
 
 @app.command()
+def ladder(
+    recipe: RecipePath,
+    overrides: Overrides = None,
+    split: Annotated[Split, typer.Option(help="Which times of the recipe's data.")] = "test",
+    out: Annotated[Path | None, typer.Option(help="Folder of scores.json and scores.nc; none by default.")] = None,
+) -> None:
+    """Score every baseline of a recipe: what a model has to beat, before one is trained."""
+    from climdiff.progress import Bars, score_tables
+    from climdiff.recipe.load import load
+    from climdiff.workflow.verification import score_baselines, write
+
+    loaded = load(recipe, overrides or ())
+    with Bars(_asked_to_stop()) as bars:
+        verdict = score_baselines(loaded, split, lambda name, *done: bars.stage(f"score {name}", *done))
+    score_tables(verdict)
+    if out is not None:
+        write(verdict, out)
+        print(f"\nscores: {out / 'scores.json'}")
+
+
+@app.command()
 def sweep(
     run: Annotated[Path, typer.Argument(help="A trained run, such as runs/precip.", metavar="RUN")],
     grid: Annotated[

@@ -95,7 +95,13 @@ def score_tables(verdict: Any) -> None:
     console = Console()
     for variable, rows in verdict.to_json().items():
         units = verdict.ensemble[variable].attrs.get("units", "1")
-        table = Table(title=f"\n{variable} ({units})", title_justify="left", title_style="bold", box=SIMPLE_HEAD)
+        table = Table(
+            title=f"\n{variable} ({units})",
+            title_justify="left",
+            title_style="bold",
+            box=SIMPLE_HEAD,
+            padding=(0, 1, 0, 0),
+        )
         table.add_column("method", no_wrap=True)
         for heading in HEADINGS:
             table.add_column(heading, justify="right", no_wrap=True)

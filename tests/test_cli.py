@@ -186,3 +186,12 @@ def test_pictures_are_drawn_with_a_sentence_each(tmp_path):
     refused = run("explain", "kernels", "--out", out)
     assert refused.exit_code == 2
     assert "'schedules'" in refused.output
+
+
+def test_the_ladder_is_scored_before_a_model_is_trained(minute, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    result = run("ladder", RECIPES / "tiny.yaml", *minute, "verify.baselines=[bilinear, pixel_law]", "--out", "here")
+    assert result.exit_code == 0, result.output
+    for word in ("bilinear", "pixel_law", "fair CRPS", "scores.json"):
+        assert word in result.output
+    assert sorted(path.name for path in tmp_path.rglob("*") if path.is_file()) == ["scores.json", "scores.nc"]

@@ -1,12 +1,16 @@
-"""Every rung is fitted on the training period; one that the data cannot have is refused."""
+"""Every rung is fitted on the training period; one that the data cannot have is refused, or left out of the ladder."""
 
 from __future__ import annotations
+
+from dataclasses import replace
+from typing import get_args
 
 import numpy as np
 import pytest
 
 from climdiff import build, ladder
-from climdiff.errors import RecipeError
+from climdiff.errors import DataError, RecipeError
+from climdiff.recipe.fields import Baseline
 
 
 @pytest.fixture(scope="module")
@@ -14,17 +18,91 @@ def splits(minute_recipe):
     return build.open_splits(minute_recipe)
 
 
+@pytest.fixture(scope="module")
+def conserving(splits):
+    """Return training pairs whose coarse rain is the block mean of the fine one."""
+    train = splits["train"]
+    fine = train.fine["pr"].values
+    means = fine.reshape(len(fine), 4, 4, 4, 4).mean(axis=(2, 4))
+    return replace(train, coarse=train.coarse.assign(pr=train.coarse["pr"].copy(data=means)))
+
+
+def asking(recipe, baselines, **data):
+    verify = recipe.verify.model_copy(update={"baselines": baselines})
+    return recipe.model_copy(update={"verify": verify, "data": recipe.data.model_copy(update=data)})
+
+
 def test_baselines_are_fitted_on_the_training_period(minute_recipe, splits):
     found = ladder.baselines(minute_recipe, splits["train"])
     assert list(found) == ["bilinear", "climatology", "analogs", "oracle"]
-    coarse = splits["test"].coarse.isel(time=slice(0, 2)).load()
-    for baseline in found.values():
-        made = baseline.downscaler.downscale(coarse, list(baseline.members), 0)
-        assert made["pr"].sizes["realization"] == len(baseline.members)
-        assert bool(np.isfinite(made["pr"]).all())
+
+
+def test_the_ladder_is_every_method_that_the_data_allow(minute_recipe, splits, conserving):
+    recipe = asking(minute_recipe, "ladder")
+    assert list(ladder.baselines(recipe, conserving)) == list(get_args(Baseline))
+    found = ladder.baselines(recipe, splits["train"])
+    need_blocks = {"rescaled_analogs", "rescaled_regression", "rainfarm"}
+    assert set(found) == set(get_args(Baseline)) - need_blocks
+    other = ladder.baselines(asking(minute_recipe, "ladder", fine="radar2km/fine"), splits["train"])
+    assert set(found) - set(other) == {"oracle"}
+
+
+def test_every_rung_makes_whole_members_that_do_not_depend_on_each_other(minute_recipe, conserving, splits):
+    coarse = splits["test"].coarse.isel(time=slice(0, 3)).load()
+    for name, baseline in ladder.baselines(asking(minute_recipe, "ladder"), conserving).items():
+        assert baseline.variables == ("pr",)
+        members = list(baseline.members)
+        made = baseline.downscaler.downscale(coarse, members, 0)["pr"]
+        assert made.dtype == np.float32, name
+        assert made.sizes["realization"] == len(members), name
+        assert bool(np.isfinite(made).all()) and float(made.min()) >= 0, name
+        alone = baseline.downscaler.downscale(coarse.isel(time=[1]), members[-1:], 0)["pr"]
+        np.testing.assert_array_equal(alone[0, 0], made[-1, 1], err_msg=name)
+
+
+def test_targets_without_a_coarse_field_leave_the_rungs_that_need_none(minute_recipe, splits):
+    train = splits["train"]
+    train = replace(train, coarse=train.coarse.drop_vars("pr"))
+    predictors = tuple(name for name in minute_recipe.data.predictors if name != "pr")
+    steps = {"pr": tuple(step for step in minute_recipe.transforms.targets["pr"] if step.name != "residual")}
+    transforms = minute_recipe.transforms.model_copy(update={"targets": steps, "predictors": {}})
+    recipe = asking(minute_recipe, "ladder", predictors=predictors).model_copy(update={"transforms": transforms})
+    assert list(ladder.baselines(recipe, train)) == ["climatology", "analogs", "regression", "oracle"]
+    for name in ladder.FROM_TARGETS:
+        with pytest.raises(RecipeError, match=rf"CD-036 .*no variable 'pr', which verify.baselines: {name} names"):
+            ladder.baselines(asking(recipe, (name,)), train)
 
 
 def test_an_oracle_of_real_data_is_refused(splits, minute_recipe):
-    recipe = minute_recipe.model_copy(update={"data": minute_recipe.data.model_copy(update={"fine": "radar2km/fine"})})
+    recipe = asking(minute_recipe, ("oracle",), fine="radar2km/fine")
     with pytest.raises(RecipeError, match=r"CD-037 verify\.baselines: an oracle knows the law of the embedded world"):
         ladder.baselines(recipe, splits["train"])
+
+
+@pytest.mark.parametrize("name", ladder.FROM_BLOCKS)
+def test_rungs_that_keep_block_means_are_refused_where_there_are_none(name, splits, minute_recipe):
+    with pytest.raises(RecipeError, match=rf"CD-020 verify\.baselines: {name}: coarse 'pr' is no block mean"):
+        ladder.baselines(asking(minute_recipe, (name,)), splits["train"])
+
+
+def test_a_regression_needs_dates(splits, minute_recipe):
+    few = splits["train"].select(slice(0, 19))
+    with pytest.raises(RecipeError, match=r"CD-033 verify\.baselines: regression: 19 training dates .* at least 20"):
+        ladder.baselines(asking(minute_recipe, ("regression",)), few)
+    assert "regression" not in ladder.baselines(asking(minute_recipe, "ladder"), few)
+
+
+def test_dates_with_gaps_train_no_rung(splits, minute_recipe):
+    train = splits["train"]
+    holes = train.fine["pr"].copy(deep=True)
+    holes[3, 0, 0] = holes[7] = np.nan
+    broken = replace(train, fine=train.fine.assign(pr=holes))
+    recipe = asking(minute_recipe, ("climatology", "regression"), on_missing="mask")
+    coarse = splits["test"].coarse.isel(time=[0]).load()
+    for name, baseline in ladder.baselines(recipe, broken).items():
+        assert bool(np.isfinite(baseline.downscaler.downscale(coarse, range(10), 0)["pr"]).all()), name
+    each = train.fine["pr"].copy(deep=True)
+    for at in range(len(each)):
+        each[at, at % 16, at // 16 % 16] = np.nan
+    with pytest.raises(DataError, match=r"CD-033 fine training data: on each of the 365 dates some variable misses"):
+        ladder.baselines(recipe, replace(train, fine=train.fine.assign(pr=each)))

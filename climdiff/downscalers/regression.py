@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import xarray as xr
@@ -20,9 +20,9 @@ from climdiff.data.times import iso_dates
 from climdiff.downscalers.components import principal_components
 from climdiff.downscalers.contract import ensemble
 from climdiff.downscalers.draws import date_keys, generator
+from climdiff.downscalers.guess import Guess
 from climdiff.errors import DataError, Problem
 from climdiff.grids.grid import Grid, check_same
-from climdiff.grids.regrid import regrid
 from climdiff.transforms.pipeline import Block, Pipeline
 
 MOST_COMPONENTS = 200
@@ -60,7 +60,7 @@ class Regression:
         self.calendar = calendar
         shared = [name for name in targets.steps if name in train.coarse.data_vars]
         self.train = train
-        self.guessed = replace(train, coarse=train.coarse[shared])
+        self.guess = Guess.of_pairs(train, shared)
         self.predictors, self.targets = predictors, targets
         self.predictor_state = predictors.fit(self._coarse_blocks, train.times)
         self.target_state = targets.fit(self._fine_blocks, train.times)
@@ -79,12 +79,7 @@ class Regression:
         scores = self.components.scores(self._encoded(coarse, "coarse data"))
         design = np.column_stack([self._calendar(times), scores])
         chosen = self._chosen(scores, times, members, seed)
-        guess = regrid(
-            coarse[list(self.guessed.coarse.data_vars)].load(scheduler="synchronous"),
-            self.train.coarse_grid,
-            self.train.fine_grid,
-            self.train.method,
-        )
+        guess = self._guess(coarse)
         drawn = {name: np.empty((*chosen.shape, *self.train.fine_grid.shape), np.float32) for name in self.fits}
         for positions, residuals in self._residuals(np.unique(chosen)):
             at = np.minimum(np.searchsorted(positions, chosen), len(positions) - 1)
@@ -92,19 +87,21 @@ class Regression:
             for name, values in drawn.items():
                 values[here] = residuals[name][at[here]]
         for row in range(len(members)):
-            member = self._physical(design, {name: values[row] for name, values in drawn.items()}, guess)
+            member = self._physical(design, {name: values[row] for name, values in drawn.items()}, times, guess)
             for name, values in drawn.items():
                 values[row] = member[name].values
         return ensemble(drawn, self.attributes, self.train.fine_grid, members, times)
 
-    def _physical(self, design: np.ndarray, residuals: dict[str, np.ndarray], guess: xr.Dataset) -> xr.Dataset:
+    def _physical(
+        self, design: np.ndarray, residuals: dict[str, np.ndarray], times: xr.DataArray, guess: xr.Dataset | None
+    ) -> xr.Dataset:
         """Return one member of all dates in physical units."""
         dims = ("time", self.train.fine_grid.y_dim, self.train.fine_grid.x_dim)
         fields = {
             name: (dims, (fit.predicted(design).reshape(residuals[name].shape) + residuals[name]).astype(np.float32))
             for name, fit in self.fits.items()
         }
-        encoded = self.train.fine_grid.attach(xr.Dataset(fields, {"time": guess["time"].variable}))
+        encoded = self.train.fine_grid.attach(xr.Dataset(fields, {"time": times.variable}))
         return self.targets.invert(encoded, self.target_state, guess)
 
     def _chosen(self, scores: np.ndarray, times: xr.DataArray, members: Sequence[int], seed: int) -> np.ndarray:
@@ -165,10 +162,16 @@ class Regression:
 
     def _fine_blocks(self) -> Iterator[Block]:
         for span in self._spans():
-            yield self.train.truth(span), self.guessed.guess(span)
+            yield self.train.truth(span), self._guess(self.train.coarse.isel(time=span))
+
+    def _guess(self, coarse: xr.Dataset) -> xr.Dataset | None:
+        """Return the targets as the coarse field has them, on the fine grid; None where it has none."""
+        return self.guess(coarse) if self.guess.variables else None
 
     def _encoded_truth(self, index: slice | np.ndarray) -> xr.Dataset:
-        return self.targets.apply(self.train.truth(index), self.target_state, self.guessed.guess(index))
+        return self.targets.apply(
+            self.train.truth(index), self.target_state, self._guess(self.train.coarse.isel(time=index))
+        )
 
     def _rows(self) -> Iterator[tuple[slice, np.ndarray]]:
         for span in self._spans():

@@ -7,10 +7,12 @@ from collections.abc import Sequence
 import numpy as np
 import xarray as xr
 
+from climdiff.data.pairs import Pairs
 from climdiff.downscalers.contract import realization_coordinate
 from climdiff.errors import DataError, Problem
 from climdiff.grids.grid import Grid
 
+BLOCK_TIMES = 256
 READ_BYTES = 32 * 2**20  # of training fields in memory beside the result
 
 
@@ -58,3 +60,26 @@ def check_enough(members: Sequence[int], n_training: int) -> None:
     if members and max(members) >= n_training:
         what = f"member {max(members)} asked for, but members are distinct training times and there are {n_training}"
         raise DataError(Problem(33, "training data", what, f"ask for at most {n_training} members"))
+
+
+def with_whole_fields(train: Pairs) -> Pairs:
+    """Return the pairs of the dates whose fine fields have all cells that any date has: members have to be whole.
+
+    Raises:
+        DataError: CD-033, no date has.
+    """
+    assert train.fine is not None
+    ever: dict[str, np.ndarray] = {}
+    counts = []
+    for start in range(0, train.n_times, BLOCK_TIMES):
+        truth = train.truth(slice(start, start + BLOCK_TIMES))
+        known = {str(name): np.isfinite(field.values) for name, field in truth.data_vars.items()}
+        counts.append(np.stack([there.sum(axis=(1, 2)) for there in known.values()]))
+        ever = {name: there.any(axis=0) | ever.get(name, False) for name, there in known.items()}
+    most = np.array([there.sum() for there in ever.values()])[:, None]
+    whole = np.flatnonzero((np.concatenate(counts, axis=1) == most).all(axis=0))
+    if not len(whole):
+        what = f"on each of the {train.n_times} dates some variable misses cells that it has on another"
+        fix = "fill the gaps, or set data.on_missing to skip_date"
+        raise DataError(Problem(33, "fine training data", what, fix))
+    return train.select(whole)

@@ -82,7 +82,25 @@ StepsByVariable = Annotated[Mapping[Variable, tuple[Step, ...]], Field(max_lengt
 Sampler = Literal["ddpm", "ddim", "euler", "heun", "dpmpp_2m", "dpmpp_2s", "dpmpp_sde_2m", "angular", "one_step"]
 Levels = Annotated[tuple[Annotated[float, Field(gt=0.0, le=100_000.0)], ...], Field(min_length=1, max_length=10_000)]
 NeuralRung = Literal["unet", "dressed_unet", "crps", "vae", "gan"]
-Baseline = Literal["bilinear", "climatology", "analogs", "oracle"]
+Baseline = Literal[
+    "bilinear",
+    "conservative",
+    "climatology",
+    "pixel_law",
+    "quantile_mapping",
+    "bcsd",
+    "analogs",
+    "rescaled_analogs",
+    "regression",
+    "rescaled_regression",
+    "rainfarm",
+    "oracle",
+]
+Baselines = Annotated[
+    Annotated[Literal["ladder", "full_ladder"], Tag("ladder")]
+    | Annotated[tuple[Baseline | NeuralRung, ...], AfterValidator(unique), Tag("methods")],
+    Discriminator(lambda value: "ladder" if isinstance(value, str) else "methods"),
+]
 FilePath = Annotated[str, Field(min_length=1, max_length=1000)]
 HalfLife = Annotated[float, Field(ge=0.0, le=36_500.0)]
 Bound = Annotated[float, Field(ge=-1e9, le=1e9)]

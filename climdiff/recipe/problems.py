@@ -36,6 +36,8 @@ _LIMITS = {
 _TAGS = {
     "[key]",
     "subset",
+    "ladder",
+    "methods",
     "period",
     "bool",
     "int",

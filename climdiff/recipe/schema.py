@@ -13,7 +13,7 @@ from pydantic import AfterValidator, Field, ValidationInfo, field_validator, mod
 from climdiff.recipe import consistency, sampling
 from climdiff.recipe.fields import (
     HARMLESS,
-    Baseline,
+    Baselines,
     Box,
     Count,
     FilePath,
@@ -280,8 +280,9 @@ class Generate(Section):
 class Verify(Section):
     """What the ensemble is held against."""
 
-    baselines: Annotated[tuple[Baseline | NeuralRung, ...], AfterValidator(unique)] = Field(
-        default=("bilinear", "climatology", "analogs"), description="Methods scored on the same times."
+    baselines: Baselines = Field(
+        default="ladder",
+        description="Methods scored on the same times; ladder: all that the data allow; full_ladder: networks, too.",
     )
     analogs: Annotated[int, Field(ge=1, le=10_000)] = Field(default=20, description="Members of the analog ensemble.")
     climatology_members: Members = Field(default=50, description="Members of the climatology ensemble.")
@@ -373,7 +374,11 @@ class Recipe(Section):
         if "data" in info.data:
             data: Data = info.data["data"]
             _raise(consistency.not_targets(("thresholds",), verify.thresholds, data.targets))
-            if "oracle" in verify.baselines and not data.fine.startswith("world/"):
+            if (
+                isinstance(verify.baselines, tuple)
+                and "oracle" in verify.baselines
+                and not data.fine.startswith("world/")
+            ):
                 what = f"the oracle knows the law of the embedded world only, and data.fine is {data.fine}"
                 raise refuse(Finding(what, "remove oracle", ("baselines",)))
         return verify

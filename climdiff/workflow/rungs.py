@@ -20,12 +20,15 @@ NEURAL = get_args(NeuralRung)
 
 def named(recipe: Recipe) -> list[str]:
     """Return the neural rungs that the recipe wants its model judged beside; the model itself is none."""
-    return [name for name in recipe.verify.baselines if name in NEURAL and name != recipe.model.method]
+    asked = recipe.verify.baselines
+    wanted = {"ladder": (), "full_ladder": NEURAL}[asked] if isinstance(asked, str) else asked
+    return [name for name in wanted if name in NEURAL and name != recipe.model.method]
 
 
 def without(recipe: Recipe) -> Recipe:
     """Return the recipe whose baselines are those that need no training."""
-    plain = tuple(name for name in recipe.verify.baselines if name not in NEURAL)
+    asked = recipe.verify.baselines
+    plain = "ladder" if isinstance(asked, str) else tuple(name for name in asked if name not in NEURAL)
     return recipe.model_copy(update={"verify": recipe.verify.model_copy(update={"baselines": plain})})
 
 

@@ -14,12 +14,11 @@ import dask.array
 import numpy as np
 import xarray as xr
 
-from climdiff import build, ladder
+from climdiff import build
 from climdiff.data.inputs import open_file
 from climdiff.data.pairs import Pairs
 from climdiff.data.times import MICROSECONDS_PER_HOUR, common_step
-from climdiff.downscalers.contract import Downscaler, realization_coordinate
-from climdiff.errors import DataError, MismatchError, OutputError, Problem
+from climdiff.errors import DataError, MismatchError, OutputError, Problem, RecipeError
 from climdiff.generation.integrity import check_store
 from climdiff.generation.receipts import FOLDER
 from climdiff.grids.blocks import blocks_of
@@ -34,11 +33,10 @@ from climdiff.verification.requirements import Requirement
 from climdiff.verification.scorecard import Scores, scorecard
 from climdiff.verification.sentences import Comparison, footing, nested, sentence, tabled
 from climdiff.verification.significance import Difference, compare, paired
-from climdiff.workflow import rungs
+from climdiff.workflow.contenders import baselines, networks
 
 ENSEMBLE = "ensemble"
 OUTPUTS = ("scores.json", "scores.nc", "report.html")
-BLOCK_TIMES = 32
 
 
 @dataclass(frozen=True)
@@ -129,22 +127,43 @@ def verify(
     own, split = _origin(path, ensemble)
     recipe = own if recipe is None else recipe
     thresholds = {name: recipe.verify.thresholds.get(name, ()) for name in recipe.data.targets}
-    each_time = requirements.check(require, thresholds, recipe.verify.baselines)
     splits = build.open_splits(recipe, {"train", split})
     test = _same_times(splits[split], ensemble, path)
     assert test.fine is not None
-    parts = test, recipe, each_time, progress
+    contenders = baselines(recipe, splits["train"], test) | networks(recipe, path.parent, test, say)
+    each_time = requirements.check(require, thresholds, contenders)
     model: str = recipe.model.method
-    scores = {model: _score(model, ensemble, *parts)}
-    for name, baseline in ladder.baselines(rungs.without(recipe), splits["train"]).items():
-        forecast = lazily(baseline.downscaler, test.coarse, list(baseline.members), recipe.seed, test)
-        scores[name] = _score(name, forecast, *parts)
-    for name, rung in rungs.trained(recipe, path.parent, say).items():
-        forecast = lazily(rung.downscaler, test.coarse, rungs.members(recipe, name), recipe.seed, test)
-        scores[name] = _score(name, forecast, *parts)
+    scores = {
+        name: _score(name, forecast, test, recipe, each_time, progress)
+        for name, forecast in {model: ensemble, **contenders}.items()
+    }
     scenes, unit = _counted(test)
     differences = _differences(model, scores, scenes, each_time, recipe.seed)
     return Verdict(model, scores, differences, ensemble, test, recipe, unit)
+
+
+def score_baselines(
+    recipe: Recipe,
+    split: str = "test",
+    progress: Callable[[str, int, int], None] = lambda method, done, total: None,
+) -> Verdict:
+    """Score every baseline of a recipe on one of its splits; no model is needed.
+
+    The verdict has the truth in place of an ensemble, and no differences.
+
+    Raises:
+        RecipeError: CD-037, the recipe names no baseline; as `ladder.baselines`.
+        DataError: As `build.open_splits`.
+    """
+    if not recipe.verify.baselines:
+        raise RecipeError(Problem(37, "verify.baselines", "names no method", "set it to ladder"))
+    splits = build.open_splits(recipe, {"train", split})
+    test = splits[split]
+    assert test.fine is not None
+    contenders = baselines(recipe, splits["train"], test)
+    scores = {name: _score(name, forecast, test, recipe, {}, progress) for name, forecast in contenders.items()}
+    widest = max(scores, key=lambda name: len(scores[name].variables))
+    return Verdict(widest, scores, {}, test.fine, test, recipe)
 
 
 def output_folder(ensemble: Path, out: Path | None, truth: Path | None) -> Path:
@@ -186,30 +205,6 @@ def replacing(target: Path) -> Iterator[Path]:
         building.unlink(missing_ok=True)
 
 
-def lazily(downscaler: Downscaler, coarse: xr.Dataset, members: list[int], seed: int, like: Pairs) -> xr.Dataset:
-    """Return the ensemble of a downscaler as a lazy Dataset that is made a block of times at a time when it is read."""
-    assert like.fine is not None
-    grid, fine = like.fine_grid, like.fine
-    starts = range(0, coarse.sizes["time"], BLOCK_TIMES)
-    dims = ("realization", "time", grid.y_dim, grid.x_dim)
-
-    def block(name: str, start: int) -> np.ndarray:
-        made = downscaler.downscale(coarse.isel(time=slice(start, start + BLOCK_TIMES)).load(), members, seed)
-        return made[name].transpose(*dims).values
-
-    variables = {}
-    for name in fine.data_vars:
-        parts = []
-        for start in starts:
-            n_times = min(BLOCK_TIMES, coarse.sizes["time"] - start)
-            shape = (len(members), n_times, *grid.shape)
-            part = dask.array.from_delayed(dask.delayed(block)(str(name), start), shape, np.float32)
-            parts.append(part)
-        variables[name] = (dims, dask.array.concatenate(parts, axis=1), dict(fine[name].attrs))
-    coordinates = {"realization": realization_coordinate(members), "time": coarse["time"].variable}
-    return grid.attach(xr.Dataset(variables, coordinates))
-
-
 def _score(
     name: str,
     forecast: xr.Dataset,
@@ -224,7 +219,7 @@ def _score(
         return scorecard(
             forecast,
             test.fine,
-            thresholds=recipe.verify.thresholds,
+            thresholds={v: at for v, at in recipe.verify.thresholds.items() if v in forecast.data_vars},
             area=grid.cell_area(),
             by_season=recipe.verify.by_season,
             regions={region: box(grid, region, bounds) for region, bounds in recipe.verify.regions.items()},

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import xarray as xr
@@ -70,3 +72,14 @@ def test_more_members_than_training_times_are_refused():
     ) as caught:
         training_fields.check_enough([30], 30)
     assert "Fix: ask for at most 30 members." in str(caught.value)
+
+
+def test_dates_whose_fields_are_not_whole_are_left_out_and_what_is_always_missing_does_not_count(rain, monkeypatch):
+    monkeypatch.setattr(training_fields, "BLOCK_TIMES", 4)
+    train = rain(10, 0)
+    holes = train.fine["pr"].copy(deep=True)
+    holes[:, 0, :] = np.nan
+    holes[2, 5, 5] = holes[9] = np.nan
+    found = training_fields.with_whole_fields(replace(train, fine=train.fine.assign(pr=holes)))
+    np.testing.assert_array_equal(found.times, train.times[[0, 1, 3, 4, 5, 6, 7, 8]])
+    assert training_fields.with_whole_fields(train).n_times == 10

@@ -114,3 +114,13 @@ def test_an_oracle_of_other_data_is_refused_before_anything_runs(sound: str) -> 
     text = sound + "\nverify: {baselines: [bilinear, oracle]}\n"
     with pytest.raises(RecipeError, match=r"CD-037 .*verify\.baselines: the oracle knows the law"):
         parse(text.replace("world/fine", "mine/fine"))
+
+
+def test_baselines_are_the_ladder_or_a_list_of_methods(sound: str, spoil: Spoil) -> None:
+    assert parse(sound).verify.baselines == "ladder"
+    assert parse(sound + "verify: {baselines: [pixel_law, bcsd]}\n").verify.baselines == ("pixel_law", "bcsd")
+    assert parse(sound + "verify: {baselines: []}\n").verify.baselines == ()
+    for wrong, place in (("stairs", "verify.baselines: "), ("[ladder]", "verify.baselines[0]: ")):
+        (problem,) = spoil("", f"verify: {{baselines: {wrong}}}\n")
+        assert problem.code == 37
+        assert place in str(problem)

@@ -49,7 +49,7 @@ def test_the_verdict_has_those_that_are_trained_and_says_how_to_train_the_others
     lines = []
     verdict = verify(run / "ensemble.zarr", recipe=recipe, say=lines.append)
     assert list(verdict.scores) == ["diffusion", "bilinear", "unet", "dressed_unet"]
-    assert list(verdict.differences["pr"]) == ["bilinear", "unet", "dressed_unet"]
+    assert [name for _, _, name in verdict.differences] == ["bilinear", "unet", "dressed_unet"]
     scores = verdict.to_json()["pr"]
     assert scores["unet"]["n_members"] == 1
     assert scores["dressed_unet"]["n_members"] == minute_recipe.generate.members

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,9 +15,10 @@ from climdiff import build, ladder
 from climdiff.errors import DataError, MismatchError, OutputError, RecipeError
 from climdiff.verification.probabilistic import crps_fair
 from climdiff.verification.requirements import requirement
+from climdiff.workflow.contenders import lazily
 from climdiff.workflow.experiment import publish
 from climdiff.workflow.generation import generate
-from climdiff.workflow.verification import lazily, output_folder, verify, write
+from climdiff.workflow.verification import output_folder, score_baselines, verify, write
 
 
 @pytest.fixture(scope="module")
@@ -168,3 +170,22 @@ def test_odd_foreign_ensembles_get_scores_and_a_report(store, minute_recipe, tmp
     truth.to_netcdf(tmp_path / "truth.nc")
     publish(verify(tmp_path / "ens.nc", truth=tmp_path / "truth.nc"), tmp_path / "out")
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["report.html", "scores.json", "scores.nc"]
+
+
+def test_baselines_are_scored_without_a_model_as_beside_one(verdict, minute_recipe, tmp_path):
+    alone = score_baselines(minute_recipe)
+    beside = verdict.to_json()["pr"]
+    assert alone.to_json()["pr"] == {name: beside[name] for name in ("bilinear", "climatology", "analogs", "oracle")}
+    assert alone.sentences("pr") == []
+    write(alone, tmp_path)
+    assert set(json.loads((tmp_path / "scores.json").read_text())["pr"]) == set(alone.scores)
+    none = minute_recipe.model_copy(update={"verify": minute_recipe.verify.model_copy(update={"baselines": ()})})
+    with pytest.raises(RecipeError, match=r"CD-037 verify\.baselines: names no method"):
+        score_baselines(none)
+
+
+def test_a_baseline_may_make_some_of_the_targets_only(minute_recipe):
+    test = build.open_splits(minute_recipe, ["train", "test"])["test"]
+    two = replace(test, fine=test.fine.assign(tas=test.fine["pr"] + 280))
+    rain = ladder.baselines(minute_recipe, test)["bilinear"]
+    assert list(lazily(rain.downscaler, two.coarse, [0], 0, two, rain.variables).data_vars) == ["pr"]

@@ -1,0 +1,72 @@
+"""What a model is judged beside, as ensembles that are made a block of times at a time when they are read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import dask.array
+import numpy as np
+import xarray as xr
+
+from climdiff import ladder
+from climdiff.data.pairs import Pairs
+from climdiff.downscalers.contract import Downscaler, realization_coordinate
+from climdiff.recipe.schema import Recipe
+from climdiff.workflow import rungs
+
+BLOCK_TIMES = 32
+
+
+def baselines(recipe: Recipe, train: Pairs, test: Pairs) -> dict[str, xr.Dataset]:
+    """Return the ensembles of the baselines that need no network, fitted on `train`, at the times of `test`.
+
+    Raises:
+        RecipeError: as `ladder.baselines`.
+    """
+    return {
+        name: lazily(each.downscaler, test.coarse, list(each.members), recipe.seed, test, each.variables)
+        for name, each in ladder.baselines(rungs.without(recipe), train).items()
+    }
+
+
+def networks(recipe: Recipe, run: Path, test: Pairs, say: Callable[[str], None]) -> dict[str, xr.Dataset]:
+    """Return the ensembles of the neural baselines trained below `run`; of one that is not, `say` how to."""
+    return {
+        name: lazily(model.downscaler, test.coarse, rungs.members(recipe, name), recipe.seed, test)
+        for name, model in rungs.trained(recipe, run, say).items()
+    }
+
+
+def lazily(
+    downscaler: Downscaler,
+    coarse: xr.Dataset,
+    members: list[int],
+    seed: int,
+    like: Pairs,
+    variables: Sequence[str] | None = None,
+) -> xr.Dataset:
+    """Return the ensemble of a downscaler as a lazy Dataset that is made a block of times at a time when it is read.
+
+    `variables` are those that it makes; all targets by default.
+    """
+    assert like.fine is not None
+    grid, fine = like.fine_grid, like.fine
+    starts = range(0, coarse.sizes["time"], BLOCK_TIMES)
+    dims = ("realization", "time", grid.y_dim, grid.x_dim)
+
+    def block(name: str, start: int) -> np.ndarray:
+        made = downscaler.downscale(coarse.isel(time=slice(start, start + BLOCK_TIMES)).load(), members, seed)
+        return made[name].transpose(*dims).values
+
+    fields = {}
+    for name in fine.data_vars if variables is None else variables:
+        parts = []
+        for start in starts:
+            n_times = min(BLOCK_TIMES, coarse.sizes["time"] - start)
+            shape = (len(members), n_times, *grid.shape)
+            part = dask.array.from_delayed(dask.delayed(block)(str(name), start), shape, np.float32)
+            parts.append(part)
+        fields[name] = (dims, dask.array.concatenate(parts, axis=1), dict(fine[name].attrs))
+    coordinates = {"realization": realization_coordinate(members), "time": coarse["time"].variable}
+    return grid.attach(xr.Dataset(fields, coordinates))
