@@ -24,7 +24,7 @@ from rich.table import Table
 from climdiff.errors import Problem, RetryError
 
 COLUMNS = ("crps_fair", "mae", "rmse", "bias", "spread_skill", "n_members")
-HEADINGS = ("fair CRPS", "MAE", "RMSE", "bias", "spread/skill", "members")
+HEADINGS = ("fair CRPS", "MAE", "RMSE", "bias", "spread/\nskill", "members")
 
 
 class Bars:
