@@ -6,6 +6,7 @@ import logging
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -54,16 +55,27 @@ def variances(downscaler: DiffusionDownscaler, pairs: Pairs, seed: int) -> dict[
     return {name: float(square) for name, square in zip(downscaler.encoder.targets, squares, strict=True)}
 
 
-def kept(downscaler: OneEvaluation, pairs: Pairs, seed: int) -> Tensor:
-    """Return what a regression leaves over on dates evenly spread, (date, channel, y, x), network space.
+class LeftOver(NamedTuple):
+    """What a regression leaves over, in network space.
 
-    A missing cell left nothing over.
+    Attributes:
+        fields: Truth minus regression on dates evenly spread, (date, channel, y, x); 0 where the truth is missing.
+        share: Their squares over those of the truth of the same dates, so that stormy dates and calm ones compare.
     """
+
+    fields: Tensor
+    share: float
+
+
+def kept(downscaler: OneEvaluation, pairs: Pairs, seed: int) -> LeftOver:
+    """Return what a regression leaves over on these pairs."""
     of_one = 4 * downscaler.encoder.n_target * int(np.prod(downscaler.encoder.grid.shape))
     n_dates = max(1, min(KEPT, pairs.n_times, KEPT_BYTES // of_one))
     index = np.unique(np.linspace(0, pairs.n_times - 1, n_dates).round().astype(int))
     plain = downscaler.changed(conservation=None, residuals=None)
-    return torch.nan_to_num(_truth(plain, pairs, index) - _drawn(plain, pairs, index, seed), nan=0.0)
+    truth = _truth(plain, pairs, index)
+    left = torch.nan_to_num(truth - _drawn(plain, pairs, index, seed), nan=0.0)
+    return LeftOver(left, float(left.square().mean() / truth.nan_to_num(0.0).square().mean()))
 
 
 def neighbors(pairs: Pairs, at_most: int) -> np.ndarray:

@@ -41,7 +41,7 @@ FITTED = "fitted"
 SECTIONS = ("seed", "data", "transforms", "model", "diffusion", "train")
 """Sections of a recipe that make a training what it is; `vae` and `gan` do for their own method."""
 OVERFITTED = 1.1
-"""Ratio of what a regression leaves over on validation and on training dates from which it is said aloud."""
+"""Ratio of the shares that a regression leaves over on validation and on training dates from which it is said."""
 
 
 def is_trained(folder: Path, recipe: Recipe) -> bool:
@@ -194,12 +194,11 @@ def _learned_further(
         return learned
     left = residuals.kept(downscaler, pairs, recipe.seed)
     unseen = residuals.kept(downscaler, splits["validation"], recipe.seed)
-    ratio = float(unseen.square().mean() / left.square().mean())
-    line = f"the regression leaves {left.square().mean():.3g} of the squares on training dates"
-    say(f"{line}, {unseen.square().mean():.3g} on validation dates, in network space")
-    if ratio > OVERFITTED:
-        say(f"residuals of training dates are too small by a factor of {ratio:.2f}: the regression knows these dates")
-    return replace(learned, residuals=left)
+    line = f"the regression leaves {left.share:.3g} of the squares of the truth on training dates"
+    say(f"{line}, {unseen.share:.3g} on validation dates, in network space")
+    if unseen.share > OVERFITTED * left.share:
+        say(f"that is {unseen.share / left.share:.2f} times as much: the regression may know its training dates")
+    return replace(learned, residuals=left.fields)
 
 
 def _refuse_undrawable(recipe: Recipe, pairs: Pairs, parts: Parts) -> None:

@@ -11,6 +11,7 @@ from torch import nn
 from climdiff.data.encoder import fit_encoder
 from climdiff.data.pairs import align
 from climdiff.downscalers.diffusion import DiffusionDownscaler, Sampling
+from climdiff.downscalers.one_evaluation import Drawing, OneEvaluation
 from climdiff.errors import DataError
 from climdiff.samplers.persistence import DAY, Persistence, PersistentNoise
 from climdiff.transforms.pipeline import Pipeline
@@ -153,3 +154,27 @@ def test_fault_023_months_have_no_common_step(pairs):
         DataError, match=r"CD-023 training data: .* of 40 dates are followed by one a common step later"
     ):
         residuals.neighbors(align(monthly, monthly), 48)
+
+
+def test_what_a_regression_leaves_over_is_told_as_a_share_of_the_truth(pairs):
+    """The best regression leaves 1 - R^2; one that says nothing leaves all of it, as its fields do."""
+    like = downscaler(pairs)
+    parts = like.encoder, like.coarse_grid, like.method, Drawing({})
+    share = 1 / float(pairs.fine["pr"].std()) ** 2 / 2 + 9 / float(pairs.fine["tas"].std()) ** 2 / 2
+
+    class OneDraw(nn.Module):
+        def __init__(self, factor):
+            super().__init__()
+            self.weight = nn.Parameter(torch.tensor(factor))
+
+        def noise_shape(self, cells):
+            return 0, *cells
+
+        def forward(self, z, condition):
+            return self.weight * like.denoiser.slopes * condition[:, :1]
+
+    best, silent = (residuals.kept(OneEvaluation(OneDraw(factor), *parts), pairs, 0) for factor in (1.0, 0.0))
+    assert best.share == pytest.approx(share, rel=0.05)
+    assert silent.share == pytest.approx(1.0, rel=1e-6)
+    assert silent.fields.shape == (min(residuals.KEPT, pairs.n_times), 2, *pairs.fine_grid.shape)
+    assert float(best.fields.mean()) == pytest.approx(0.0, abs=0.02)
