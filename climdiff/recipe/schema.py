@@ -149,10 +149,10 @@ class Gan(Section):
     """What teaches a generative adversarial network; only with `model.method` gan."""
 
     content: Annotated[float, Field(ge=0.0, le=1e6)] = Field(
-        default=20.0, description="Weight of the fair CRPS of two draws beside the critic's score."
+        default=2.0, description="Weight of the fair CRPS of two draws beside the critic's score."
     )
     penalty: Annotated[float, Field(ge=0.0, le=1e6)] = Field(
-        default=10.0, description="Weight of the critic's squared gradient at real fields."
+        default=1.0, description="Weight of the critic's squared gradient at real fields."
     )
     learning_rate: Annotated[float, Field(gt=0.0, le=1.0)] = Field(
         default=2e-4, description="Peak learning rate of the critic, by AdamW."
