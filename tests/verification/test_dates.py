@@ -1,0 +1,81 @@
+"""Scores date by date add up to the scorecard; chance is drawn among groups of dates, pair by pair."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from climdiff.verification.dates import DateScores, date_scores, difference, joined, relative
+from climdiff.verification.scorecard import scorecard
+
+AREA = np.array([[1.0, 2.0, 0.5], [1.0, 0.0, 3.0]])
+
+
+@pytest.fixture(scope="module")
+def ensemble():
+    generator = np.random.default_rng(0)
+    truth = generator.normal(size=(12, 2, 3)).astype("f4")
+    truth[3, 0, 1] = np.nan
+    return generator.normal(0.3, 0.8, size=(5, 12, 2, 3)).astype("f4"), truth
+
+
+def constant(crps, square=1.0, variance=1.0, n_members=4):
+    crps = np.asarray(crps, float)
+    ones = np.ones_like(crps)
+    return DateScores(n_members, ones, crps, square * ones, variance * ones)
+
+
+def test_dates_add_up_to_the_scorecard(ensemble):
+    members, truth = ensemble
+    coords = {"time": np.arange(12).astype("datetime64[D]"), "y": [0.0, 1.0], "x": [0.0, 1.0, 2.0]}
+    dims = ("time", "y", "x")
+    card = scorecard(
+        xr.Dataset({"pr": (("realization", *dims), members)}, {**coords, "realization": np.arange(5)}),
+        xr.Dataset({"pr": (dims, truth)}, coords),
+        area=xr.DataArray(AREA, dims=("y", "x")),
+    )["pr"]
+    found = joined([date_scores(members[:, :5], truth[:5], AREA), date_scores(members[:, 5:], truth[5:], AREA)])
+    assert found.crps_fair == pytest.approx(card.scalars["crps_fair"], rel=1e-12)
+    assert found.spread_skill == pytest.approx(card.scalars["spread_skill"], rel=1e-12)
+    np.testing.assert_allclose(found.crps / found.weight, card.crps, rtol=1e-12)
+
+
+def test_the_interval_of_spread_over_skill_holds_it_and_shrinks_with_dates(ensemble):
+    members, truth = ensemble
+    found = date_scores(members, truth, AREA)
+    low, high = found.spread_skill_interval(np.arange(12), seed=0)
+    assert low < found.spread_skill < high
+    many = joined([found] * 16)
+    narrow = np.subtract(*many.spread_skill_interval(np.arange(12 * 16), seed=0)[::-1])
+    assert narrow == pytest.approx((high - low) / 4, rel=0.15)
+
+
+def test_dates_of_one_group_are_drawn_together():
+    """Four groups of equal dates: as certain as four dates, not as forty."""
+    scores = constant(np.repeat([1.0, 2.0, 4.0, 3.0], 10))
+    other = constant(np.full(40, 2.0))
+    grouped = difference({"pr": scores}, {"pr": other}, {"pr": other}, np.repeat(np.arange(4), 10), seed=0)
+    few = difference(*[{"pr": constant(each)} for each in ([1, 2, 4, 3], [2] * 4, [2] * 4)], np.arange(4), seed=0)
+    assert (grouped.low, grouped.high) == pytest.approx((few.low, few.high))
+    assert grouped.n_blocks == 4
+
+
+def test_variables_weigh_alike_whatever_their_units():
+    own = {"pr": constant([1.0, 3.0]), "tas": constant([100.0, 300.0])}
+    better = {"pr": constant([0.9, 2.7]), "tas": constant([110.0, 330.0])}
+    assert relative(own, own).sum() == pytest.approx(1.0)
+    assert relative(better, own).sum() == pytest.approx(1.0)
+    found = difference({**better, "tas": own["tas"]}, own, own, np.arange(2), seed=0)
+    assert found.percent == pytest.approx(-5.0)
+    assert (found.low, found.high) == (pytest.approx(-5.0), pytest.approx(-5.0))
+
+
+def test_a_group_without_any_score_does_not_matter():
+    """Dry dates, drawn dry: a resampled period of nothing else would have no ratio."""
+    square = np.array([1.0, 2.0, 3.0, 4.0])
+    wet = DateScores(4, np.ones(4), square, square, square / 2)
+    dry = DateScores(4, np.ones(60), *np.zeros((3, 60)))
+    found, alone = joined([wet, dry]), wet.spread_skill_interval(np.arange(4), seed=0)
+    assert found.spread_skill_interval(np.arange(64), seed=0) == alone
+    assert difference(*[{"pr": found}] * 3, np.arange(64), seed=0).percent == 0
