@@ -18,7 +18,7 @@ from torch import Tensor
 
 import climdiff
 from climdiff import build, bundle_files, methods
-from climdiff.bundle_files import FIRST_GUESS, FORMAT, ONE_STEP, RESIDUALS, STATES, WEIGHTS, About
+from climdiff.bundle_files import FIRST_GUESS, FORMAT, ONE_STEP, RESIDUALS, STATES, WEIGHTS, About, Calibration
 from climdiff.data import inputs
 from climdiff.data.encoder import Encoder
 from climdiff.data.observations import Observations
@@ -42,7 +42,7 @@ class Model:
     """A trained model: downscales coarse fields, and says what it is.
 
     `predictors` and `targets` map names to attributes (units, standard_name ...); `training` says how it was trained;
-    `given` what it was told beside the predictors, as hashes.
+    `given` what it was told beside the predictors, as hashes; `calibration` why it does not draw as its recipe says.
     """
 
     recipe: Recipe
@@ -53,6 +53,7 @@ class Model:
     hash: str
     path: Path
     given: Mapping[str, str] = field(default_factory=dict)
+    calibration: Calibration | None = None
 
     @property
     def grid(self) -> Grid:
@@ -155,8 +156,21 @@ class Model:
             "precision": str(self.downscaler.dtype).removeprefix("torch."),
             "seed": seed,
             **{f"given_{key}": what for key, what in self.given.items()},
+            **({} if self.calibration is None else {"calibration": self._calibrated(self.calibration)}),
             **{key: _attribute(fact) for key, fact in facts.items()},
         }
+
+    def _calibrated(self, found: Calibration) -> str:
+        """Return how the way of drawing was calibrated, as an attribute can hold it."""
+        facts = {
+            "changed": found.settings,
+            "split": "validation",
+            "dates": found.dates_chosen,
+            "members": found.members,
+            "spread_skill": {name: round(each.spread_skill, 3) for name, each in found.held_out[1].scores.items()},
+            "dates_held_out": found.dates_held_out,
+        }
+        return json.dumps(facts, sort_keys=True)
 
     def accept(self, coarse: xr.Dataset, where: str = "predictors") -> xr.Dataset:
         """Return the predictors of `coarse`, still lazy, if the model can take them; raises as `downscale`."""
@@ -242,14 +256,20 @@ def save(
         (building / "bundle.json").write_text(about.model_dump_json(indent=1))
 
 
-def load(path: str | Path, recipe: Recipe | None = None, overrides: Sequence[str] = ()) -> Model:
+def load(
+    path: str | Path, recipe: Recipe | None = None, overrides: Sequence[str] = (), *, calibrated: bool = True
+) -> Model:
     """Return the model of a run folder or bundle.
+
+    A calibrated one (`climdiff calibrate`) draws as was chosen then, not as its recipe says, unless a recipe or any key
+    of `sample` is given here: a calibration holds for exactly the way that was calibrated.
 
     Args:
         path: `runs/<name>` or `runs/<name>/bundle`.
         recipe: A later version of its recipe, whose `sample`, `generate`, `verify` and `report` are taken, and its
             method where that is the same training.
         overrides: Keys of `sample` and `generate` on top, such as "sample.steps=20".
+        calibrated: Whether to use the calibration, where there is one.
 
     Raises:
         MismatchError: CD-050 no bundle there or a part missing, CD-049 a file that is not the one saved, CD-048
@@ -264,6 +284,10 @@ def load(path: str | Path, recipe: Recipe | None = None, overrides: Sequence[str
     later = {name: getattr(recipe, name) for name in ("sample", "generate", "verify", "report")} if recipe else {}
     if recipe is not None and methods.as_trained(recipe).model == methods.as_trained(own).model:
         later["model"] = recipe.model
+    is_own_way = recipe is not None or any(text.partition(".")[0].strip() == "sample" for text in overrides)
+    calibration = None if is_own_way or not calibrated else bundle_files.read_calibration(folder, about)
+    if calibration is not None:
+        later["sample"] = calibration.sample
     recipe = own.model_copy(update=later)
     if overrides:
         recipe = changed(recipe, overrides, ("sample", "generate"))
@@ -282,7 +306,9 @@ def load(path: str | Path, recipe: Recipe | None = None, overrides: Sequence[str
     parts = Parts(encoder, grid, about.targets, _learned(folder, about), dtype, guess)
     downscaler = method.downscaler(recipe, network.to(device()), parts)
     found = bundle_files.identity(about, file)
-    return Model(recipe, downscaler, about.predictors, about.targets, about.training, found, folder)
+    return Model(
+        recipe, downscaler, about.predictors, about.targets, about.training, found, folder, calibration=calibration
+    )
 
 
 def _learned(folder: Path, about: About) -> Learned:

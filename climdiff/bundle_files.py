@@ -1,7 +1,7 @@
 """The files of a bundle: what names them, how they are checked, and how the folder is put in place whole.
 
     bundle.json  recipe.json  weights.safetensors  channels.nc  static.nc  grid.nc  coarse_grid.nc  target_state.nc
-    predictor_state.nc  [one_step.safetensors]  [residuals.safetensors]  [first_guess.safetensors]
+    predictor_state.nc  [one_step.safetensors]  [residuals.safetensors]  [first_guess.safetensors]  [calibration.json]
 
 `bundle.json` names what the model is (variables, units, limits, training) and holds the SHA-256 of every other file.
 """
@@ -12,7 +12,7 @@ import hashlib
 import json
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
@@ -22,6 +22,7 @@ from torch import Tensor
 
 from climdiff.data.conservation import Weights
 from climdiff.errors import MismatchError, Problem
+from climdiff.recipe.schema import Sample
 from climdiff.training.checkpoint import save_tensors, sha256
 
 FORMAT = 1
@@ -30,6 +31,63 @@ WEIGHTS, ONE_STEP = "weights.safetensors", "one_step.safetensors"
 """Weights of the network, and of the one that a denoiser taught to draw a member in one evaluation, where there is."""
 RESIDUALS, FIRST_GUESS = "residuals.safetensors", "first_guess.safetensors"
 """What a regression left over on training dates; the regression that a denoiser is the second stage of."""
+CALIBRATION = "calibration.json"
+"""How members are best drawn, found on the validation split, where that was looked for."""
+
+
+class Scored(BaseModel):
+    """Scores of one variable, drawn in one way, and the 95 % interval of spread over skill, or None."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    crps_fair: float
+    spread_skill: float
+    spread_skill_interval: tuple[float, float] | None
+    small_scale_ratio: float | None
+
+
+class Tried(BaseModel):
+    """One way of drawing: keys of `sample` that differ from the recipe's, what it costs, and how good it is.
+
+    `difference` is its fair CRPS less that of the recipe's way [percent], with the ends of the 95 % interval,
+    None where dates are too few for one.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    settings: dict[str, Any]
+    evaluations: int
+    seconds: float
+    scores: dict[str, Scored]
+    difference: tuple[float, float | None, float | None]
+
+
+class Calibration(BaseModel):
+    """What `climdiff calibrate` found: the `sample` of the `recipe` then, the one chosen, and all that was tried.
+
+    `tried` was scored on `dates_chosen` dates of the validation split, `held_out` (the recipe's way, then the chosen
+    one) on `dates_held_out` others.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    climdiff: str
+    bundle_hash: str
+    recipe: Sample
+    sample: Sample
+    seed: int
+    members: int
+    dates_chosen: int
+    dates_held_out: int
+    tried: tuple[Tried, ...]
+    held_out: tuple[Tried, Tried]
+    notes: tuple[str, ...]
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Return the keys of `sample` that were chosen otherwise than in the recipe."""
+        before, after = self.recipe.model_dump(mode="json"), self.sample.model_dump(mode="json")
+        return {key: value for key, value in after.items() if value != before[key]}
 
 
 class About(BaseModel):
@@ -85,11 +143,47 @@ def keep_one_step(old: Path, building: Path) -> None:
 
 def add_one_step(path: Path, weights: Mapping[str, Tensor]) -> None:
     """Add the network that draws a member in one evaluation to the bundle at `path`."""
+    _add(path, ONE_STEP, lambda file: save_tensors(file, weights))
+
+
+def add_calibration(path: Path, calibration: Calibration) -> None:
+    """Add a calibration to the bundle at `path`; one that was there is replaced.
+
+    Raises:
+        MismatchError: CD-044, the bundle holds another model than the one that was calibrated.
+    """
+    if identity(read_about(path)) != calibration.bundle_hash:
+        what = f"the bundle is another one than when this calibration began ({calibration.bundle_hash[:16]}...)"
+        raise MismatchError(Problem(44, str(path), what, "calibrate again"))
+    _add(path, CALIBRATION, lambda file: file.write_text(calibration.model_dump_json(indent=1)))
+
+
+def read_calibration(path: Path, about: About) -> Calibration | None:
+    """Return the calibration in the bundle at `path`, or None.
+
+    Raises:
+        MismatchError: CD-050, it cannot be read; CD-054, it is that of another model.
+    """
+    if CALIBRATION not in about.sha256:
+        return None
+    file, fix = path / CALIBRATION, f"calibrate again: climdiff calibrate {path.parent}"
+    try:
+        found = Calibration.model_validate_json(file.read_text())
+    except ValueError as error:
+        what = f"cannot be read ({str(error).splitlines()[0]})"
+        raise MismatchError(Problem(50, str(file), what, fix)) from error
+    if found.bundle_hash != identity(about):
+        raise MismatchError(Problem(54, str(file), "is the calibration of another model", fix))
+    return found
+
+
+def _add(path: Path, name: str, write: Callable[[Path], Any]) -> None:
+    """Add a file to the bundle at `path`, or replace it."""
     about = read_about(path)
     with put(path) as building:
         shutil.copytree(path, building, dirs_exist_ok=True)
-        save_tensors(building / ONE_STEP, weights)
-        hashes = {**about.sha256, ONE_STEP: sha256(building / ONE_STEP)}
+        write(building / name)
+        hashes = {**about.sha256, name: sha256(building / name)}
         changed = about.model_copy(update={"sha256": hashes})
         (building / "bundle.json").write_text(changed.model_dump_json(indent=1))
 
@@ -123,7 +217,7 @@ def read_about(folder: Path) -> About:
 def identity(about: About, weights: str = WEIGHTS) -> str:
     """Return the hash of all that makes the values of a member drawn with `weights`, without the recipe."""
     kept = about.model_dump(include={"predictors", "targets", "ranges", "dtype", "block_weights", "sha256"})
-    for other in {"recipe.json", WEIGHTS, ONE_STEP} - {weights}:
+    for other in {"recipe.json", CALIBRATION, WEIGHTS, ONE_STEP} - {weights}:
         kept["sha256"].pop(other, None)
     return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()
 

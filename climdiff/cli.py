@@ -8,16 +8,15 @@ from __future__ import annotations
 import errno
 import json
 import logging
-import signal
 import sys
 from pathlib import Path
-from types import FrameType
 from typing import Annotated, Any, Literal
 
 import typer
 
-from climdiff.commands import data, recipe
+from climdiff.commands import calibrate, data, recipe
 from climdiff.commands.recipe import Overrides, RecipePath
+from climdiff.commands.signals import asked_to_stop as _asked_to_stop
 from climdiff.errors import ClimdiffError, Problem, RetryError
 
 app = typer.Typer(
@@ -117,6 +116,9 @@ def generate(
     ] = None,
     known: Annotated[Path | None, typer.Option(help="Fine fields with gaps, to be filled: netCDF or zarr.")] = None,
     repair: Annotated[bool, typer.Option("--repair", help="Check every finished chunk; redo damaged ones.")] = False,
+    no_calibration: Annotated[
+        bool, typer.Option("--no-calibration", help="Draw as the recipe says, not as calibrate chose.")
+    ] = False,
     profile: Annotated[bool, typer.Option("--profile", help="Say where the time went.")] = False,
 ) -> None:
     """Write an ensemble; run again, it continues, and members can be added later."""
@@ -125,8 +127,11 @@ def generate(
     from climdiff.progress import Bars, where_time_went
     from climdiff.workflow.generation import generate as fill
 
-    model = bundle.load(run, overrides=overrides or ())
+    model = bundle.load(run, overrides=overrides or (), calibrated=not no_calibration)
     target = out if out is not None else run / "ensemble.zarr"
+    if model.calibration is not None:
+        said = ", ".join(f"{key} {value}" for key, value in model.calibration.settings.items())
+        print(f"calibrated: {said or 'as in the recipe'}")
     with Bars(_asked_to_stop()) as bars, Stopwatch(model.downscaler.network) as watch:
         summary = fill(
             model,
@@ -238,6 +243,9 @@ def sweep(
     print(f"rows: {target}")
 
 
+app.command()(calibrate.calibrate)
+
+
 @app.command()
 def run(recipe: RecipePath, overrides: Overrides = None, runs: Runs = Path("runs")) -> None:
     """Train, generate, verify and report; run again, it does what is missing."""
@@ -316,18 +324,3 @@ def _show(verdict: Any, folder: Path) -> None:
         for line in verdict.sentences(variable):
             print(f"{variable}: {line}")
     print(f"\nreport: {folder / 'report.html'}    scores: {folder / 'scores.json'}")
-
-
-def _asked_to_stop() -> Any:
-    """Return a function that tells whether a signal asked to stop; a second SIGINT stops at once (CD-060)."""
-    asked: list[int] = []
-
-    def handle(number: int, frame: FrameType | None) -> None:
-        del frame
-        if asked and number == signal.SIGINT:
-            raise KeyboardInterrupt
-        asked.append(number)
-
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1):
-        signal.signal(number, handle)
-    return lambda: bool(asked)

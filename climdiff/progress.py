@@ -137,6 +137,44 @@ def _way(settings: Mapping[str, str]) -> str:
     return ", ".join(value if key == "sampler" else f"{key} {value}" for key, value in plain.items())
 
 
+def calibration_table(found: Any) -> None:
+    """Print what a calibration tried, and how the choice did on dates held out."""
+    console = Console()
+    for variable in found.tried[0].scores:
+        title = f"\n{variable}: {found.dates_chosen} dates that choose, {found.members} members"
+        console.print(_calibrated(title, found.tried, variable, found.settings))
+        held_out = found.held_out if found.settings else found.held_out[:1]
+        console.print(_calibrated(f"{found.dates_held_out} dates held out", held_out, variable, found.settings))
+    console.print("*: chosen; calls: evaluations of the network; difference: of fair CRPS [%] from the")
+    console.print("recipe's way, mean over targets; +-: half of the 95 % interval; power: as in sweep")
+
+
+def _calibrated(title: str, rows: Sequence[Any], variable: str, chosen: Mapping[str, Any]) -> Table:
+    table = Table(title=title, title_justify="left", title_style="bold", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table.add_column("way", overflow="fold", min_width=24)
+    for heading in ("calls", "fair CRPS", "difference", "spread/skill", "power"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for row in rows:
+        scored, (percent, *ends) = row.scores[variable], row.difference
+        star = "* " if row.settings == chosen else ""
+        way = _way({key: str(value) for key, value in row.settings.items()}) or "as in the recipe"
+        numbers = (
+            f"{scored.crps_fair:.4g}",
+            f"{percent:+.1f}{_half(ends, 1)}" if row.settings else "-",
+            f"{scored.spread_skill:.2f}{_half(scored.spread_skill_interval, 2)}",
+            "-" if scored.small_scale_ratio is None else f"{scored.small_scale_ratio:.2f}",
+        )
+        table.add_row(escape(star + way), str(row.evaluations), *numbers)
+    return table
+
+
+def _half(interval: Sequence[float | None] | None, digits: int) -> str:
+    """Return half the width of an interval as text; nothing where it is not known."""
+    if interval is None or interval[0] is None or interval[1] is None:
+        return ""
+    return f" +-{(interval[1] - interval[0]) / 2:.{digits}f}"
+
+
 def problem_table(name: str, problems: Sequence[Problem]) -> None:
     """Print everything wrong with a data set as one table."""
     table = Table(title=f"{name}: {len(problems)} problems", title_justify="left", show_lines=True)

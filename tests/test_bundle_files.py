@@ -9,7 +9,9 @@ import pytest
 import torch
 
 from climdiff import bundle_files
+from climdiff.bundle_files import Calibration
 from climdiff.errors import MismatchError
+from climdiff.recipe.schema import Sample
 
 
 @pytest.fixture
@@ -65,3 +67,46 @@ def test_a_bundle_that_a_kill_left_aside_is_put_back(path):
     with pytest.raises(RuntimeError), bundle_files.put(path):
         raise RuntimeError
     assert {file.name: file.read_bytes() for file in path.iterdir()} == before
+
+
+def calibrated(path):
+    sample = Sample().model_dump()
+    empty = {"settings": {}, "evaluations": 1, "seconds": 1.0, "scores": {}, "difference": (0.0, 0.0, 0.0)}
+    return Calibration(
+        climdiff="0.1.0",
+        bundle_hash=bundle_files.identity(bundle_files.read_about(path)),
+        recipe=sample,
+        sample={**sample, "steps": 7, "spread": 1.2},
+        seed=0,
+        members=4,
+        dates_chosen=8,
+        dates_held_out=8,
+        tried=(empty,),
+        held_out=(empty, empty),
+        notes=(),
+    )
+
+
+def test_a_calibration_is_one_more_file_and_the_model_stays_the_same(path):
+    before = bundle_files.read_about(path)
+    assert bundle_files.read_calibration(path, before) is None
+    found = calibrated(path)
+    bundle_files.add_calibration(path, found)
+    after = bundle_files.read_about(path)
+    bundle_files.check_files(path, after)
+    assert bundle_files.identity(after) == bundle_files.identity(before)
+    assert bundle_files.read_calibration(path, after) == found
+    assert found.settings == {"steps": 7, "spread": 1.2}
+
+
+def test_fault_054_the_calibration_of_another_model_is_refused(path):
+    found = calibrated(path).model_copy(update={"bundle_hash": "0" * 64})
+    with pytest.raises(MismatchError, match=r"CD-044 .*the bundle is another one than when this calibration began"):
+        bundle_files.add_calibration(path, found)
+    bundle_files.add_calibration(path, calibrated(path))
+    (path / bundle_files.CALIBRATION).write_text(found.model_dump_json())
+    with pytest.raises(MismatchError, match=r"CD-054 .*is the calibration of another model.*climdiff calibrate"):
+        bundle_files.read_calibration(path, bundle_files.read_about(path))
+    (path / bundle_files.CALIBRATION).write_text("{}")
+    with pytest.raises(MismatchError, match=r"CD-050 .*cannot be read"):
+        bundle_files.read_calibration(path, bundle_files.read_about(path))

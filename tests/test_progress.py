@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import NamedTuple
 
 import pytest
 
+from climdiff.bundle_files import Scored, Tried
 from climdiff.errors import Problem, RetryError
-from climdiff.progress import Bars, problem_table, score_tables, where_time_went
+from climdiff.progress import Bars, calibration_table, problem_table, score_tables, where_time_went
 
 
 class Step(NamedTuple):
@@ -72,3 +74,24 @@ def test_shares_of_the_time_add_up():
         "time: 80.0 % in the network, 10.0 % in the rest of drawing, 2.5 % waiting for the disk, 7.5 %"
     )
     assert line.endswith("writing took 2.5 s beside the drawing")
+
+
+def test_a_calibration_is_a_table_with_the_choice_marked_and_one_of_dates_held_out(capsys):
+    scored = Scored(crps_fair=0.5, spread_skill=0.9, spread_skill_interval=(0.8, 1.0), small_scale_ratio=None)
+    rows = [
+        Tried(settings=given, evaluations=5, seconds=0.1, scores={"pr": scored}, difference=(-2.0, -3.0, -1.0))
+        for given in ({}, {"sampler": "ddim", "spread": 1.2})
+    ]
+    found = SimpleNamespace(
+        tried=rows, held_out=rows, settings=rows[1].settings, dates_chosen=8, dates_held_out=7, members=4
+    )
+    calibration_table(found)
+    text = capsys.readouterr().out
+    assert "pr: 8 dates that choose, 4 members" in text
+    assert "7 dates held out" in text
+    assert text.count("* ddim, spread 1.2") == 2
+    assert text.count("-2.0 +-1.0") == 2
+    assert "0.90 +-0.10" in text
+    found.settings = {}
+    calibration_table(found)
+    assert capsys.readouterr().out.count("* as in the recipe") == 2

@@ -1,7 +1,7 @@
 """Scores of every date by itself, so that ways of making an ensemble can be held against each other date by date.
 
 What is kept of a date are additive sums over its cells. Dates that are alike, of one scene or week, form a group, and
-`significance.bootstrap` draws among groups.
+`significance.compare` draws among groups.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from climdiff.verification.fields import error_sums
+from climdiff.verification.fields import error_sums, moments
 from climdiff.verification.probabilistic import crps_fair
-from climdiff.verification.significance import Difference, bootstrap
+from climdiff.verification.significance import Difference, Paired, compare
 
 SUMS = ("weight", "crps", "square", "variance")
 
@@ -47,8 +47,11 @@ class DateScores:
         return self._corrected(float(self.variance.sum() / self.square.sum()))
 
     def spread_skill_interval(self, groups: np.ndarray, seed: int) -> tuple[float, float]:
-        """Return the 95 % interval of `spread_skill`; `groups` tells what each date is drawn together with, (time,)."""
-        found = bootstrap(*_summed(groups, self.variance, self.square), length=1, seed=seed)
+        """Return the 95 % interval of `spread_skill`; `groups` tells what each date is drawn together with, (time,).
+
+        NaN where there are too few groups for one.
+        """
+        found = _compared(groups, self.variance, self.square, seed)
         return self._corrected(1 + found.low / 100), self._corrected(1 + found.high / 100)
 
     def _corrected(self, ratio: float) -> float:
@@ -69,7 +72,7 @@ def date_scores(members: np.ndarray, truth: np.ndarray, cell_weights: np.ndarray
         weights = np.where(is_missing, 0.0, cell_weights)
         known = np.where(is_missing, 0, observed)
         drawn = np.where(is_missing, 0, members[:, date])
-        sums = error_sums(drawn, known, weights)
+        sums = error_sums(*moments(drawn), known, weights)
         rows.append([weights.sum(), (weights * crps_fair(drawn, known)).sum(), sums["square"], sums["variance"]])
     return DateScores(len(members), *np.array(rows, np.float64).reshape(-1, len(SUMS)).T)
 
@@ -99,12 +102,13 @@ def difference(
 
     Both were scored on the same dates, best with the same noise: what makes a date hard for both cancels out.
     """
-    sums = _summed(groups, relative(scores, reference), relative(other, reference))
-    return bootstrap(*sums, length=1, seed=seed)
+    return _compared(groups, relative(scores, reference), relative(other, reference), seed)
 
 
-def _summed(groups: np.ndarray, one: np.ndarray, other: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return both summed over each group, and the weight of each group: 1, or 0 where neither has anything to add."""
+def _compared(groups: np.ndarray, one: np.ndarray, other: np.ndarray, seed: int) -> Difference:
+    """Return by how many percent one is above the other, summed over groups; one that adds to neither is left out."""
     numbers = np.unique(groups, return_inverse=True)[1]
     sums = np.bincount(numbers, one), np.bincount(numbers, other)
-    return (*sums, ((sums[0] != 0) | (sums[1] != 0)).astype(float))
+    is_used = (sums[0] != 0) | (sums[1] != 0)
+    pair = Paired(sums[0][is_used], sums[1][is_used], np.ones(int(is_used.sum())))
+    return compare({"": pair}, seed=seed)[""]

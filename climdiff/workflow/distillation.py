@@ -90,7 +90,7 @@ def distill(
         MismatchError: CD-044 to 046, checkpoints that are there or not.
         DataError: whatever is wrong with the data.
     """
-    model = bundle.load(run)
+    model = bundle.load(run, calibrated=False)
     recipe, downscaler = model.recipe, model.downscaler
     if not isinstance(downscaler, DiffusionDownscaler):
         what = f"'{recipe.model.method}' draws a member in one evaluation already"

@@ -105,7 +105,7 @@ def sweep(
         raise DataError(Problem(12, str(out.parent), "no such folder", "make it, or give another file with --out"))
     if out.is_dir():
         raise DataError(Problem(12, str(out), "is a folder", "give a file with --out"))
-    model = bundle.load(run)
+    model = bundle.load(run, calibrated=False)
     ways = _meaningful(model, grid, say)
     sample = model.recipe.sample.model_dump(mode="json")
     about = {"bundle_hash": model.hash, "sample": sample, "split": "validation", "times": times, "members": members}
@@ -218,7 +218,7 @@ def _dates(model: bundle.Model, times: int) -> Pairs:
 
 def _rows(model: bundle.Model, pairs: Pairs, members: int, settings: Mapping[str, str]) -> list[Row]:
     started = time.monotonic()
-    with _counted(model.downscaler.network) as calls:
+    with counted(model.downscaler.network) as calls:
         drawn = model.downscaler.downscale(pairs.coarse, range(members), model.recipe.seed)
     seconds = time.monotonic() - started
     n_fields = members * pairs.n_times
@@ -232,7 +232,8 @@ def _rows(model: bundle.Model, pairs: Pairs, members: int, settings: Mapping[str
 
 
 @contextmanager
-def _counted(network: nn.Module) -> Iterator[list[int]]:
+def counted(network: nn.Module) -> Iterator[list[int]]:
+    """Give a list whose only number is how often the network was evaluated."""
     calls = [0]
 
     def count(*_: object) -> None:

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import fcntl
-import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from climdiff import build, bundle, drawing, methods
+from climdiff import build, bundle, bundle_files, drawing, methods
 from climdiff.data.conservation import Weights, block_weights
 from climdiff.data.pairs import Pairs
 from climdiff.data.times import common_step
@@ -30,9 +27,8 @@ from climdiff.training import checkpoint
 from climdiff.training.loop import Progress, Run
 from climdiff.training.loop import train as train_run
 from climdiff.workflow import residuals
+from climdiff.workflow.lock import alone
 from climdiff.workflow.validation import Validation
-
-logger = logging.getLogger(__name__)
 
 FIRST_GUESS = "first_guess"
 """Below a run: the training of its first stage."""
@@ -100,7 +96,8 @@ def train(
     n_weights = sum(parameter.numel() for parameter in network.parameters())
     say(f"network: {n_weights:,} weights, {str(dtype).removeprefix('torch.')} on {_machine()}")
     _say_idle(recipe, say)
-    with _alone(folder):
+    with alone(folder):
+        checkpoint.sweep(folder / "checkpoints")
         # once more: another training may have ended here meanwhile
         saved = _last_checkpoint(folder, recipe, resume)
         if saved is not None:
@@ -116,6 +113,8 @@ def train(
         network.load_state_dict(weights)
         downscaler = method.downscaler(_each_date_by_itself(recipe), network, parts)
         learned = _learned_further(recipe, downscaler, splits, learned, say)
+        if (folder / "bundle" / bundle_files.CALIBRATION).exists():
+            say(f"the calibration of the model before goes: climdiff calibrate {folder} makes it anew")
         bundle.save(folder / "bundle", recipe, pairs, encoder, weights, dtype, learned, facts, parts.first_guess)
     return folder / "bundle"
 
@@ -234,23 +233,6 @@ def _block_weights(recipe: Recipe, pairs: Pairs) -> dict[str, Weights]:
 
 def _machine() -> str:
     return f"{torch.get_num_threads()} threads" if device().type == "cpu" else torch.cuda.get_device_name()
-
-
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Hold the lock of a run's folder, so that two trainings do not write into it; it ends with the process."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".lock").open("w") as stream:
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            what = "another process is training in this folder"
-            fix = "wait for it to end, or give the recipe another name"
-            raise MismatchError(Problem(44, str(folder), what, fix)) from error
-        except OSError as error:
-            logger.warning("%s cannot be locked (%s): do not train twice in it", folder, error.strerror)
-        checkpoint.sweep(folder / "checkpoints")
-        yield
 
 
 def _last_checkpoint(folder: Path, recipe: Recipe, resume: bool) -> checkpoint.Checkpoint | None:

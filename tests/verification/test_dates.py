@@ -42,40 +42,47 @@ def test_dates_add_up_to_the_scorecard(ensemble):
 
 
 def test_the_interval_of_spread_over_skill_holds_it_and_shrinks_with_dates(ensemble):
-    members, truth = ensemble
-    found = date_scores(members, truth, AREA)
-    low, high = found.spread_skill_interval(np.arange(12), seed=0)
-    assert low < found.spread_skill < high
-    many = joined([found] * 16)
-    narrow = np.subtract(*many.spread_skill_interval(np.arange(12 * 16), seed=0)[::-1])
-    assert narrow == pytest.approx((high - low) / 4, rel=0.15)
+    few = date_scores(*ensemble, AREA)
+    assert np.isnan(few.spread_skill_interval(np.repeat(np.arange(6), 2), seed=0)).all()
+    generator, width = np.random.default_rng(3), {}
+    for n in (50, 800):
+        truth = generator.normal(size=(n, 2, 3))
+        found = date_scores(generator.normal(0.3, 0.8, size=(5, n, 2, 3)), truth, AREA)
+        low, high = found.spread_skill_interval(np.arange(n), seed=0)
+        assert low < found.spread_skill < high
+        width[n] = high - low
+    assert width[800] == pytest.approx(width[50] / 4, rel=0.3)
 
 
 def test_dates_of_one_group_are_drawn_together():
-    """Four groups of equal dates: as certain as four dates, not as forty."""
-    scores = constant(np.repeat([1.0, 2.0, 4.0, 3.0], 10))
-    other = constant(np.full(40, 2.0))
-    grouped = difference({"pr": scores}, {"pr": other}, {"pr": other}, np.repeat(np.arange(4), 10), seed=0)
-    few = difference(*[{"pr": constant(each)} for each in ([1, 2, 4, 3], [2] * 4, [2] * 4)], np.arange(4), seed=0)
+    """Twenty groups of equal dates: as certain as twenty dates, not as two hundred."""
+    each = np.random.default_rng(1).uniform(1, 4, 20)
+    other = constant(np.full(200, 2.0))
+    scores = {"pr": constant(np.repeat(each, 10))}
+    grouped = difference(scores, {"pr": other}, {"pr": other}, np.repeat(np.arange(20), 10), seed=0)
+    few = difference(*[{"pr": constant(one)} for one in (each, [2] * 20, [2] * 20)], np.arange(20), seed=0)
+    assert few.low < few.percent < few.high
     assert (grouped.low, grouped.high) == pytest.approx((few.low, few.high))
-    assert grouped.n_blocks == 4
+    assert grouped.n == 20
 
 
 def test_variables_weigh_alike_whatever_their_units():
-    own = {"pr": constant([1.0, 3.0]), "tas": constant([100.0, 300.0])}
-    better = {"pr": constant([0.9, 2.7]), "tas": constant([110.0, 330.0])}
+    once = np.random.default_rng(4).uniform(1, 4, 40)
+    own = {"pr": constant(once), "tas": constant(100 * once)}
+    better = {"pr": constant(0.9 * once), "tas": constant(110 * once)}
     assert relative(own, own).sum() == pytest.approx(1.0)
     assert relative(better, own).sum() == pytest.approx(1.0)
-    found = difference({**better, "tas": own["tas"]}, own, own, np.arange(2), seed=0)
+    found = difference({**better, "tas": own["tas"]}, own, own, np.arange(40), seed=0)
     assert found.percent == pytest.approx(-5.0)
-    assert (found.low, found.high) == (pytest.approx(-5.0), pytest.approx(-5.0))
+    assert (found.low, found.high) == (pytest.approx(-5.0, abs=0.05), pytest.approx(-5.0, abs=0.05))
 
 
 def test_a_group_without_any_score_does_not_matter():
     """Dry dates, drawn dry: a resampled period of nothing else would have no ratio."""
-    square = np.array([1.0, 2.0, 3.0, 4.0])
-    wet = DateScores(4, np.ones(4), square, square, square / 2)
+    square, variance = np.random.default_rng(2).uniform(1, 4, (2, 15))
+    wet = DateScores(4, np.ones(15), square, square, variance)
     dry = DateScores(4, np.ones(60), *np.zeros((3, 60)))
-    found, alone = joined([wet, dry]), wet.spread_skill_interval(np.arange(4), seed=0)
-    assert found.spread_skill_interval(np.arange(64), seed=0) == alone
-    assert difference(*[{"pr": found}] * 3, np.arange(64), seed=0).percent == 0
+    found, alone = joined([wet, dry]), wet.spread_skill_interval(np.arange(15), seed=0)
+    assert alone[0] < wet.spread_skill < alone[1]
+    assert found.spread_skill_interval(np.arange(75), seed=0) == alone
+    assert difference(*[{"pr": found}] * 3, np.arange(75), seed=0).percent == 0

@@ -75,7 +75,9 @@ def test_shipped_recipes_are_sound(name):
 def test_two_trainings_do_not_share_a_folder(minute_recipe, tmp_path):
     def another(progress):
         if progress.step == 1:
-            with pytest.raises(MismatchError, match=r"CD-044 .*another process is training in this folder"):
+            with pytest.raises(
+                MismatchError, match=r"CD-044 .*another process is training or calibrating in this folder"
+            ):
                 train(minute_recipe, tmp_path)
 
     train(minute_recipe, tmp_path, on_step=another)
