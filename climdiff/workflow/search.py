@@ -1,9 +1,9 @@
 """Which way of drawing members is best: a search in stages, where every departure from the recipe has to prove itself.
 
 A way that costs as much as the one it would replace, or more, has to have a better fair CRPS beyond chance: the whole
-95 % interval of the paired difference is below 0. A cheaper one has to be shown to be no more than `NO_WORSE` worse.
-Of those, the ways within one standard error of the best are equal, and the cheapest of equals wins. The spread factor
-comes last and serves the constraint: spread over skill within `BAND`.
+95 % interval of the paired difference is below 0; a costlier one also has to gain `WORTH` at least. A cheaper one has
+to be shown to be no more than `NO_WORSE` worse. Of those, the ways within one standard error of the best are equal, and
+the cheapest of equals wins. The spread factor comes last and serves the constraint: spread over skill in `BAND`.
 """
 
 from __future__ import annotations
@@ -26,6 +26,8 @@ BAND = (0.95, 1.05)
 """Spread over skill that counts as calibrated."""
 NO_WORSE = 1.0
 """Percent of fair CRPS by which a cheaper way may be worse, for sure."""
+WORTH = 0.5
+"""Percent of fair CRPS that a costlier way has to gain: less is not worth more evaluations."""
 LADDER = (5, 10, 20, 40)
 """Evaluations tried, up to twice those of the recipe, while more of them help."""
 SAMPLERS = ("dpmpp_2m", "dpmpp_sde_2m")
@@ -115,7 +117,9 @@ class Search:
 
     def _proves_itself(self, trial: Trial, current: Trial) -> bool:
         found = self.difference(trial, current)
-        return found.is_better or (trial.evaluations < current.evaluations and found.high < NO_WORSE)
+        if trial.evaluations < current.evaluations:
+            return found.is_better or found.high < NO_WORSE
+        return found.is_better and (trial.evaluations == current.evaluations or found.percent <= -WORTH)
 
     def _is_equal(self, trial: Trial, best: Trial) -> bool:
         found = self.difference(trial, best)

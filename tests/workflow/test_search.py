@@ -124,6 +124,8 @@ def other(search, shift, scatter=0.0, evaluations=10):
         (-0.02, 0.02, 10, True),  # better beyond chance
         (-0.02, 0.20, 10, False),  # better by chance
         (-0.02, 0.02, 40, True),
+        (-0.003, 0.001, 40, False),  # better beyond chance, but not worth four times the work
+        (-0.003, 0.001, 10, True),
         (0.00, 0.00, 40, False),  # as good and costlier
         (0.00, 0.00, 10, False),  # as good and another one
         (0.00, 0.01, 5, True),  # as good for sure and cheaper
