@@ -29,6 +29,14 @@ _SOURCES = {
     "bilinear": ("#D55E00", "--", "bilinear"),
     "analogs": ("#E69F00", "-.", "analogs"),
     "climatology": ("#7f7f7f", ":", "climatology"),
+    "conservative": ("#D55E00", ":", "conservative"),
+    "pixel_law": ("#CC79A7", "-", "pixel law"),
+    "quantile_mapping": ("#7f7f7f", "--", "quantile mapping"),
+    "bcsd": ("#7f7f7f", "-.", "BCSD"),
+    "rescaled_analogs": ("#E69F00", "-", "rescaled analogs"),
+    "regression": ("#56B4E9", "-.", "regression"),
+    "rescaled_regression": ("#56B4E9", "-", "rescaled regression"),
+    "rainfarm": ("#8C510A", "-", "RainFARM"),
 }
 
 

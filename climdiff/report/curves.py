@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -18,6 +18,8 @@ from climdiff.verification.probabilistic import Reliability
 from climdiff.verification.spectra import Spectrum
 
 _MOST_POINTS = 300  # points of a training curve; more would only thicken the line
+_MOST_BESIDE = 4
+_MOST_INSIDE = 7
 _RATIO_BAND = 1.25  # spectra within this factor of the truth count as right
 
 
@@ -59,7 +61,7 @@ def spectra_figure(spectra: Mapping[str, Spectrum], units: str = "") -> Figure:
         upper.set_ylabel("power" + (f" [({drawn(units_label(units))})²]" if units_label(units) else ""))
         lower.set_ylabel("ratio to truth")
         _kilometers(upper, ticks, float(first.wavelength_km[0] / wavelength[0]))
-        upper.legend(loc="lower left")
+        _legend(figure, upper, "lower left")
     return figure
 
 
@@ -107,7 +109,7 @@ def reliability_figure(curves: Mapping[str, Reliability], event: str) -> Figure:
         lower.yaxis.set_minor_formatter(NullFormatter())
         lower.set_ylabel("share")
         lower.set_xlabel("forecast probability")
-        upper.legend(loc="upper left")
+        _legend(figure, upper, "upper left")
     return figure
 
 
@@ -214,13 +216,27 @@ def _stack(size: tuple[float, float], heights: tuple[float, float]) -> tuple[Fig
 
 
 def _row(columns: int, width: float, height: float) -> tuple[Figure, list[Axes]]:
-    columns = max(columns, 1)
-    figure = Figure(figsize=(min(width * columns + 0.3, 7.2), height), layout="constrained")
+    """Return panels beside each other; more than `_MOST_BESIDE` go on in further rows."""
+    beside = min(max(columns, 1), _MOST_BESIDE)
+    rows = max(1, -(-columns // beside))
+    figure = Figure(figsize=(min(width * beside + 0.3, 7.2), height * rows), layout="constrained")
     FigureCanvasAgg(figure)
-    panels = list(figure.subplots(1, columns, squeeze=False, sharey=True)[0])
+    panels = list(figure.subplots(rows, beside, squeeze=False, sharey=True).ravel())
     for axes in panels:
         axes.spines[["top", "right"]].set_visible(False)
-    return figure, panels
+    for axes in panels[max(columns, 1) :]:
+        axes.set_visible(False)
+    return figure, panels[: max(columns, 1)]
+
+
+def _legend(figure: Figure, axes: Axes, place: Literal["lower left", "upper left"]) -> None:
+    """Put the legend into the axes, or beside them if it is long."""
+    handles, labels = axes.get_legend_handles_labels()
+    if len(labels) <= _MOST_INSIDE:
+        axes.legend(loc=place)
+        return
+    figure.set_figwidth(figure.get_figwidth() + 1.3)
+    figure.legend(handles=handles, labels=labels, loc="outside right upper")
 
 
 def _positive(values: np.ndarray) -> np.ndarray:

@@ -1,9 +1,12 @@
+from typing import get_args
+
 import matplotlib
 import numpy as np
 import pytest
 import xarray as xr
 from matplotlib.colors import to_rgb
 
+from climdiff.recipe.fields import Baseline
 from climdiff.report import colors
 
 # Deuteranopia in linear RGB, severity 1 (Machado, Oliveira & Fernandes 2009, table 1).
@@ -95,6 +98,11 @@ def test_two_sources_never_share_their_look() -> None:
     names = ["truth", "diffusion", "oracle", "bilinear", "analogs", "climatology", "gan", "vae"]
     looks = [colors.source_style(name, order) for order, name in enumerate(names)]
     assert len({(look["color"], str(look["linestyle"])) for look in looks}) == len(names)
+
+
+def test_every_baseline_has_a_look_of_its_own() -> None:
+    looks = [colors.source_style(name) for name in ("truth", "diffusion", *get_args(Baseline))]
+    assert len({(look["color"], str(look["linestyle"])) for look in looks}) == len(looks)
 
 
 def test_the_label_of_a_source_is_no_formula() -> None:

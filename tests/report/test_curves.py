@@ -129,3 +129,16 @@ def test_a_narrow_range_of_losses_has_numbers_on_its_axis() -> None:
     low, high = figure.axes[0].get_ylim()
     ticks = [*axis.get_major_ticks(), *axis.get_minor_ticks()]
     assert any(tick.label1.get_text() for tick in ticks if low <= tick.get_loc() <= high)
+
+
+def test_many_sources_have_their_names_beside_the_axes_and_panels_in_rows() -> None:
+    names = [f"method {number}" for number in range(8)]
+    figure = curves.spectra_figure({name: spectrum(1.0) for name in names})
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == [*names, "truth"]
+    assert figure.axes[0].get_legend() is None
+    few = curves.spectra_figure({name: spectrum(1.0) for name in names[:3]})
+    assert few.axes[0].get_legend() is not None and not few.legends
+    ranks = curves.rank_histogram_figure({name: np.full(5, 0.2) for name in names[:6]})
+    assert sum(axes.get_visible() for axes in ranks.axes) == 6
+    assert ranks.get_figheight() > 1.5 * curves.rank_histogram_figure({"diffusion": np.ones(5)}).get_figheight()
+    assert saved(ranks) and saved(figure)
