@@ -71,6 +71,13 @@ def baselines(recipe: Recipe, train: Pairs) -> dict[str, Baseline]:
     return found
 
 
+def check(recipe: Recipe, train: Pairs) -> None:
+    """Refuse the methods the recipe names that do not go with the data, as `baselines` does, without fitting any."""
+    known = _Known.of(recipe, train)
+    for name in recipe.verify.baselines if recipe.verify.baselines != "ladder" else ():
+        known.variables(name, asked=True)
+
+
 @dataclass(frozen=True, eq=False)
 class _Known:
     """What is known of recipe and data before anything is fitted.

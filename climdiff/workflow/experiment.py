@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
-from climdiff import bundle
+from climdiff import build, bundle, ladder
 from climdiff.recipe.schema import Recipe
 from climdiff.training.checkpoint import complete
 from climdiff.training.loop import Progress
@@ -39,6 +39,8 @@ def run(recipe: Recipe, folder: Path, watch: Watch, should_stop: Callable[[], bo
     """
     started = time.monotonic()
     given.check(recipe)
+    if recipe.verify.baselines != "ladder":  # hours of training should not end at a name
+        ladder.check(recipe, build.open_splits(recipe, ["train"])["train"])
     _train(recipe, folder, watch, should_stop)
     rungs.train_missing(
         recipe,

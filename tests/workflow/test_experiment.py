@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from climdiff.errors import MismatchError
+from climdiff.errors import MismatchError, RecipeError
 from climdiff.training.checkpoint import sha256
 from climdiff.workflow.experiment import run
 
@@ -64,3 +64,10 @@ def test_fault_044_other_sampling_does_not_go_into_the_old_store(minute_recipe, 
     changed = minute_recipe.model_copy(update={"sample": minute_recipe.sample.model_copy(update={"sigma_max": 5.0})})
     with pytest.raises(MismatchError, match=r"CD-044 .*sigma_max: store 80\.0, asked 5\.0.*Fix: .*remove it"):
         run(changed, tmp_path, Watch())
+
+
+def test_a_baseline_that_the_data_cannot_have_is_refused_before_training(minute_recipe, tmp_path):
+    verify = minute_recipe.verify.model_copy(update={"baselines": ("bilinear", "rainfarm")})
+    with pytest.raises(RecipeError, match=r"CD-020 verify\.baselines: rainfarm: .* is no block mean"):
+        run(minute_recipe.model_copy(update={"verify": verify}), tmp_path / "new", Watch())
+    assert not (tmp_path / "new").exists()
