@@ -170,17 +170,6 @@ def encoder(recipe: Recipe, train: Pairs) -> Encoder:
     )
 
 
-def ranges(train: Pairs, targets: Iterable[str], block_times: int = 256) -> Limits:
-    """Return the smallest and the largest training value of each target, physical units."""
-    found = dict.fromkeys(targets, (np.inf, -np.inf))
-    for start in range(0, train.n_times, block_times):
-        block = train.truth(slice(start, start + block_times))
-        for name, (low, high) in found.items():
-            values = block[name].values
-            found[name] = float(np.nanmin(values, initial=low)), float(np.nanmax(values, initial=high))
-    return found
-
-
 def limits(
     found: Limits, attributes: Mapping[str, Mapping[str, Any]], largest: float
 ) -> dict[str, tuple[float, float]]:
@@ -190,7 +179,7 @@ def limits(
     variable has by nature. For rain, whose least value is 0, the upper end is `largest` times the largest one.
 
     Args:
-        found: Smallest and largest training values, from `ranges`.
+        found: Smallest and largest training values.
         attributes: `lower_bound` and `upper_bound` by target, where there are any.
         largest: `sample.largest` of the recipe.
     """

@@ -18,7 +18,7 @@ from torch import Tensor
 
 import climdiff
 from climdiff import build, bundle_files, methods
-from climdiff.bundle_files import FIRST_GUESS, FORMAT, ONE_STEP, RESIDUALS, STATES, WEIGHTS, About, Calibration
+from climdiff.bundle_files import FIRST_GUESS, FITTED, FORMAT, ONE_STEP, RESIDUALS, STATES, WEIGHTS, About, Calibration
 from climdiff.data import inputs
 from climdiff.data.encoder import Encoder
 from climdiff.data.observations import Observations
@@ -35,6 +35,7 @@ from climdiff.networks.precision import compute_dtype, device
 from climdiff.recipe.load import changed, parse
 from climdiff.recipe.schema import Recipe
 from climdiff.training.checkpoint import load_hashed, save_tensors, sha256
+from climdiff.transforms.times import times_hash
 
 
 @dataclass(frozen=True)
@@ -251,6 +252,7 @@ def save(
             half_lives=dict(learned.half_lives),
             unexplained=dict(learned.unexplained),
             training=dict(training),
+            training_times=times_hash(train.times),
             sha256={file.name: sha256(file) for file in sorted(building.iterdir())},
         )
         (building / "bundle.json").write_text(about.model_dump_json(indent=1))
@@ -293,6 +295,7 @@ def load(
         recipe = changed(recipe, overrides, ("sample", "generate"))
         methods.refuse_idle(recipe, overrides)
     states = {name: _read_state(folder / f"{name}.nc") for name in STATES}
+    bundle_files.check_training_times(folder, about, {name: states[name] for name in FITTED})
     encoder = Encoder.from_state(states, *build.pipelines(recipe))
     method = methods.method(recipe)
     network = method.network(recipe, encoder)

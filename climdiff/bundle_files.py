@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
+import xarray as xr
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor
 
@@ -27,6 +28,8 @@ from climdiff.training.checkpoint import save_tensors, sha256
 
 FORMAT = 1
 STATES = ("channels", "static", "grid", "target_state", "predictor_state", "coarse_grid")
+FITTED = ("target_state", "predictor_state")
+"""States that are statistics of training dates."""
 WEIGHTS, ONE_STEP = "weights.safetensors", "one_step.safetensors"
 """Weights of the network, and of the one that a denoiser taught to draw a member in one evaluation, where there is."""
 RESIDUALS, FIRST_GUESS = "residuals.safetensors", "first_guess.safetensors"
@@ -106,6 +109,7 @@ class About(BaseModel):
     half_lives: dict[str, float] = {}
     unexplained: dict[str, float] = {}
     training: dict[str, Any]
+    training_times: str | None = None
     sha256: dict[str, str]
 
 
@@ -235,3 +239,12 @@ def check_files(folder: Path, about: About) -> None:
             problems.append(Problem(49, str(file), what, fix))
     if problems:
         raise MismatchError(*problems)
+
+
+def check_training_times(folder: Path, about: About, states: Mapping[str, xr.Dataset]) -> None:
+    """Refuse a bundle whose parts were fitted on other dates than the rest (CD-066); bundles of old name no dates."""
+    hashes = {name: state.attrs["training_times_hash"] for name, state in states.items()}
+    hashes |= {"bundle.json": about.training_times} if about.training_times else {}
+    if len(set(hashes.values())) > 1:
+        what = f"fitted on other dates: {', '.join(f'{name} on {found[:8]}' for name, found in hashes.items())}"
+        raise MismatchError(Problem(66, str(folder), what, "train again: these parts do not belong together"))

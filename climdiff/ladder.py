@@ -10,6 +10,7 @@ from typing import NamedTuple, get_args
 from climdiff import build
 from climdiff.catalog.synthetic import World
 from climdiff.data.conservation import block_weights
+from climdiff.data.digest import digest
 from climdiff.data.pairs import Pairs
 from climdiff.downscalers.analogs import Analogs
 from climdiff.downscalers.bcsd import BCSD
@@ -141,7 +142,9 @@ class _Known:
         """Return the physical range that members are kept in, as the model's."""
         assert self.train.fine is not None
         attributes = {name: self.train.fine[name].attrs for name in self.recipe.data.targets}
-        return build.limits(build.ranges(self.train, attributes), attributes, self.recipe.sample.largest)
+        ranges = digest(self.train).ranges
+        found = {name: ranges["fine", name] for name in attributes}
+        return build.limits(found, attributes, self.recipe.sample.largest)
 
     def fit(self, name: str, variables: tuple[str, ...]) -> Baseline:
         """Return a method fitted on the training pairs."""

@@ -49,11 +49,6 @@ def test_channels_scale_all_widths(minute_recipe):
     assert build.network_shape(minute_recipe).widths == (16, 32, 48)
 
 
-def test_ranges_are_those_of_the_training_data(minute_recipe, splits):
-    truth = splits["train"].truth(slice(None))["pr"]
-    assert build.ranges(splits["train"], ["pr"], block_times=50) == {"pr": (float(truth.min()), float(truth.max()))}
-
-
 def test_limits_reach_beyond_the_range_but_not_beyond_nature():
     found = build.limits({"pr": (0.0, 100.0), "tas": (250.0, 310.0)}, {"pr": {"lower_bound": 0.0}, "tas": {}}, 1.25)
     assert found == {"pr": (0.0, 125.0), "tas": (235.0, 325.0)}

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from climdiff.commands.recipe import Overrides, RecipePath
 from climdiff.errors import DataError
 
 app = typer.Typer(help="The data sets climdiff knows by name.", no_args_is_help=True)
@@ -48,3 +49,22 @@ def check(name: Annotated[str, typer.Argument(help="A data set, such as radar2km
         return
     problem_table(name, problems)
     raise typer.Exit(DataError.exit_code)
+
+
+@app.command("leaks")
+def leaks(recipe: RecipePath, overrides: Overrides = None) -> None:
+    """Look for fields that two splits of a recipe share, and say how long its weather is remembered."""
+    from climdiff import build
+    from climdiff.progress import problem_table
+    from climdiff.recipe.load import load
+    from climdiff.workflow.leaks import digests, duplicates, memory_lines
+
+    loaded = load(recipe, overrides or ())
+    found = digests(build.open_splits(loaded))
+    for line in memory_lines(loaded, found["train"]):
+        print(line)
+    problems = duplicates(found)
+    if problems:
+        problem_table(loaded.name, problems)
+        raise typer.Exit(DataError.exit_code)
+    print(f"no field is in two splits ({', '.join(f'{each.times.size} {name}' for name, each in found.items())})")

@@ -26,7 +26,7 @@ from climdiff.recipe.schema import Recipe
 from climdiff.training import checkpoint
 from climdiff.training.loop import Progress, Run
 from climdiff.training.loop import train as train_run
-from climdiff.workflow import residuals
+from climdiff.workflow import leaks, residuals
 from climdiff.workflow.lock import alone
 from climdiff.workflow.validation import Validation
 
@@ -76,8 +76,14 @@ def train(
     splits = build.open_splits(recipe, ("train", "validation"))
     pairs = splits["train"]
     say(f"data: {pairs.n_times} training times, {splits['validation'].n_times} for validation")
+    found = leaks.digests(splits)
+    problems = leaks.duplicates(found)
+    if problems:
+        raise DataError(*problems)
+    for line in leaks.memory_lines(recipe, found["train"]):
+        say(line)
     encoder = build.encoder(recipe, pairs)
-    ranges = build.ranges(pairs, recipe.data.targets)
+    ranges = {name: found["train"].ranges["fine", name] for name in recipe.data.targets}
     learned = Learned(ranges, _block_weights(recipe, pairs), common_step(pairs.times))
     dtype = compute_dtype(recipe.train.precision, device())
     parts = Parts(encoder, pairs.coarse_grid, _attributes(pairs, recipe.data.targets), learned, dtype)

@@ -33,6 +33,7 @@ from climdiff.verification.requirements import Requirement
 from climdiff.verification.scorecard import Scores, scorecard
 from climdiff.verification.sentences import Comparison, footing, nested, sentence, tabled
 from climdiff.verification.significance import Difference, compare, paired
+from climdiff.workflow import leaks
 from climdiff.workflow.contenders import baselines, networks
 
 ENSEMBLE = "ensemble"
@@ -45,7 +46,7 @@ class Verdict:
 
     `scores` is {downscaler: Scores}, the ensemble first; `differences` {(variable, score, baseline): Difference},
     negative where the ensemble is better, whose intervals hold together. `test` has the pairs it was scored on, `unit`
-    says what is counted there: days, times or scenes.
+    says what is counted there: days, times or scenes. `leaks` are sentences on test fields that are training fields.
     """
 
     name: str
@@ -55,6 +56,7 @@ class Verdict:
     test: Pairs
     recipe: Recipe | None
     unit: str = "times"
+    leaks: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, dict[str, dict[str, float | None]]]:
         """Return {variable: {downscaler: {score: number}}}."""
@@ -70,7 +72,7 @@ class Verdict:
         own = {key: found for key, found in self.differences.items() if key[0] == variable}
         said = [self.sentence(*key) for key in own]
         sure = {footing(found, len(self.differences), self.unit) for found in own.values()} - {""}
-        return [*said, *sure]
+        return [*said, *sure, *self.leaks]
 
     def sentence(self, variable: str, score: str, baseline: str) -> str:
         """Return the sentence on one difference."""
@@ -79,8 +81,8 @@ class Verdict:
         return sentence(score, baseline, found, self.unit, is_single=is_single)
 
     def unmet(self, wanted: Sequence[Requirement]) -> list[str]:
-        """Return a line for each requirement and variable of which the interval does not say so."""
-        return [
+        """Return a line for each requirement and variable of which the interval does not say so, and for leaks."""
+        return [f"not met: {leak}" for leak in self.leaks if wanted] + [
             f"not met: {each.text}: {variable}: {self.sentence(variable, each.score, each.reference)}"
             for each in wanted
             for variable in ([each.variable] if each.variable else self.scores[self.name].variables)
@@ -139,7 +141,8 @@ def verify(
     }
     scenes, unit = _counted(test)
     differences = _differences(model, scores, scenes, each_time, recipe.seed)
-    return Verdict(model, scores, differences, ensemble, test, recipe, unit)
+    found = () if split == "train" else leaks.leaked(splits["train"], test, build.HELD_BYTES)
+    return Verdict(model, scores, differences, ensemble, test, recipe, unit, tuple(found))
 
 
 def score_baselines(
@@ -185,7 +188,8 @@ def write(verdict: Verdict, folder: Path) -> None:
     """Write `scores.json` and `scores.nc` (everything, a group per downscaler) to `folder`; each appears whole."""
     folder.mkdir(parents=True, exist_ok=True)
     with replacing(folder / "scores.json") as building:
-        building.write_text(json.dumps({**verdict.to_json(), "verdict": verdict.judged()}, indent=1))
+        written = {**verdict.to_json(), "verdict": verdict.judged(), "leaks": verdict.leaks}
+        building.write_text(json.dumps(written, indent=1))
     with replacing(folder / "scores.nc") as building:
         for name, scores in verdict.scores.items():
             scores.to_dataset().to_netcdf(building, mode="a", group=name, engine="netcdf4")
