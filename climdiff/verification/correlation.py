@@ -23,7 +23,8 @@ def correlation_sums(first: np.ndarray, second: np.ndarray, present: np.ndarray)
         second: The same.
         present: (time, ...) bool, pairs that count.
     """
-    a, b = (np.where(present, values, 0.0) for values in (first, second))
+    is_whole = bool(present.all())
+    a, b = (values if is_whole else np.where(present, values, 0.0) for values in (first, second))
     return {
         "n": present.sum(axis=0).astype(np.float64),
         "a": a.sum(axis=1),

@@ -75,13 +75,15 @@ class Series:
         """Add the times of a span that follows the last one: (realization, time, ...), (time, ...), (time, ...)."""
         fields, present = np.concatenate([members, truth[None]]), weights > 0
         before, was_present = self.last if self.last is not None else (fields[:, :1], present[:1])
-        earlier = np.concatenate([before, fields[:, :-1]], axis=1)
+        chain = np.concatenate([before, fields], axis=1)
         follows = self.calendar.follows[span].reshape(-1, *[1] * (truth.ndim - 1))
         linked = follows & present & np.concatenate([was_present, present[:-1]])
         for i, threshold in enumerate(self.thresholds):
-            self._add_spells(i, fields >= threshold, earlier >= threshold, linked, weights)
-        then, now = (values.astype(np.float64) - self.origin for values in (earlier, fields))
-        sums = correlation_sums(then, now, linked)
+            wet = chain >= threshold
+            self._add_spells(i, wet[:, 1:], wet[:, :-1], linked, weights)
+        series, kept = chain.astype(np.float64), slice(int(self.last is None), None)  # the first time follows nothing
+        series -= self.origin
+        sums = correlation_sums(series[:, :-1][:, kept], series[:, 1:][:, kept], linked[kept])
         self.pairs = {name: value + self.pairs.get(name, 0.0) for name, value in sums.items()}
         self._add_years(self.calendar.years[span], fields, present)
         self.last = fields[:, -1:].copy(), present[-1:].copy()
