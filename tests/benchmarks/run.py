@@ -23,6 +23,7 @@ import pairs
 import rows
 import scores
 import torch
+import verifying
 
 DOCS = Path(__file__).parents[2] / "docs"
 TRAINING_SECONDS = 270.0
@@ -36,6 +37,8 @@ def measure(quick: bool, run: Path | None) -> Iterator[rows.Row]:
     budget = 5.0 if quick else 20.0
     yield from scores.crps(budget / 2)
     yield scores.spectra(budget / 2)
+    yield scores.fss(budget / 2)
+    yield from verifying.verifying(0.25 if quick else 1.0)
     yield from loading.loader(budget / 2)
     yield from networks.speed("5M", 64, 2 * budget)
     yield networks.peak_share("5M", 64, budget)

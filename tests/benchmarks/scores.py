@@ -8,7 +8,9 @@ from collections.abc import Callable, Iterator
 import numpy as np
 from pairs import ratios, seconds
 from rows import Row, spread
+from scipy.ndimage import uniform_filter
 
+from climdiff.verification.fractions import fss_sums, widths_of
 from climdiff.verification.probabilistic import crps_fair
 from climdiff.verification.spectra import power_spectrum
 
@@ -53,6 +55,25 @@ def spectra(budget: float) -> Row:
     }
     name = "spectra of 256 fields: time over that of their Fourier transform"
     return spread(name, ratios(seconds(work, budget), "ours", "transform"), "<= 1.5")
+
+
+def fss(budget: float) -> Row:
+    """Return the time of fractions skill scores of six widths over that of scipy's filter of the same fields."""
+    rng = np.random.default_rng(0)
+    count, seen = (
+        rng.binomial(MEMBERS, 0.2, (TIMES, SIDE, SIDE)).astype(np.int32),
+        rng.random((TIMES, SIDE, SIDE)) < 0.2,
+    )
+    weights, widths = np.ones(seen.shape), widths_of((SIDE, SIDE))
+    shares, seen_shares = count / MEMBERS, seen.astype(np.float64)
+    work = {
+        "ours": lambda: fss_sums(count, seen, weights, MEMBERS, widths),
+        "filter": lambda: [
+            uniform_filter(field, (0, width, width)) for width in widths for field in (shares, seen_shares)
+        ],
+    }
+    name = "fractions skill score, six widths: time over that of a uniform filter"
+    return spread(name, ratios(seconds(work, budget), "ours", "filter"), "<= 1.5")
 
 
 def sort_in_blocks(members: np.ndarray) -> float:

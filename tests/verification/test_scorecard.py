@@ -10,7 +10,9 @@ import pytest
 import xarray as xr
 
 from climdiff.errors import DataError, OutputError
+from climdiff.grids.blocks import Blocks
 from climdiff.verification import ensembles
+from climdiff.verification.coarse import Coarse
 from climdiff.verification.scorecard import Scores, scorecard
 
 THRESHOLDS = {"pr": [0.1, 1.0]}
@@ -202,6 +204,44 @@ def test_an_area_that_does_not_fit_is_refused():
         scorecard(forecast, truth, area=xr.DataArray(np.ones((3, 9)), dims=("y", "x")))
     with pytest.raises(DataError, match="CD-033 area: area is negative"):
         scorecard(forecast, truth, area=xr.DataArray(-np.ones((10, 9)), dims=("y", "x")))
+
+
+def test_a_coarse_field_of_other_times_is_refused():
+    forecast, truth = pair()
+    times = truth["time"].values + np.timedelta64(1, "D")
+    field = xr.DataArray(np.ones((12, 5, 3)), {"time": times}, ("time", "Y", "X"))
+    coarse = {"pr": Coarse(field, Blocks((2, 3), np.ones((10, 9)), (False, False)))}
+    with pytest.raises(DataError, match="CD-023 coarse: variable 'pr': the coarse field has other times"):
+        scorecard(forecast, truth, coarse=coarse)
+
+
+def test_what_is_skipped_says_why_and_leaves_no_number():
+    forecast, truth = pair()
+    truth = truth.assign_coords(valid_time=truth["time"])
+    found = scorecard(forecast, truth, thresholds=THRESHOLDS)
+    assert "scenes" in found["pr"].skipped["series"]
+    assert found.to_dataset()["pr_score"].attrs["skipped_series"] == found["pr"].skipped["series"]
+    assert not [name for name in found["pr"].scalars if "spell" in name or "lag1" in name]
+
+
+def test_a_threshold_given_twice_counts_once():
+    forecast, truth = pair()
+    found = scorecard(forecast, truth, thresholds={"pr": [1, 1.0, 2]})
+    assert list(found["pr"].reliability) == [1.0, 2.0]
+
+
+@pytest.mark.parametrize("n_members", [1, 2])
+def test_rain_that_never_falls_has_no_undefined_error(n_members: int):
+    forecast, truth = (ds[["pr"]] * 0 for ds in pair(n_members))
+    for ds in (forecast, truth):
+        ds["pr"].attrs["units"] = "mm"
+    with np.errstate(all="raise"):
+        found = scorecard(forecast, truth, thresholds={"pr": [0.1]})["pr"].scalars
+    for name in ("crps_fair", "crps_fair_4x4", "twcrps@0.1", "energy_fair", "variogram_fair", "p99", "bias"):
+        assert found[name] == pytest.approx(0, abs=1e-12)
+    undefined = ("fss_3@0.1", "roc_area@0.1", "intensity@0.1", "joint@0.1", "wet_spell@0.1", "lag1_correlation")
+    assert np.isnan([found[name] for name in undefined]).all()
+    assert found["dry_spell@0.1"] == found["dry_spell_truth@0.1"] == 12
 
 
 def test_progress_counts_the_times_of_all_variables():

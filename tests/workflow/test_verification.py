@@ -13,6 +13,7 @@ import xarray as xr
 import climdiff
 from climdiff import build, ladder
 from climdiff.errors import DataError, MismatchError, OutputError, RecipeError
+from climdiff.grids.blocks import blocks_of
 from climdiff.verification.probabilistic import crps_fair
 from climdiff.verification.requirements import requirement
 from climdiff.workflow.contenders import lazily
@@ -49,6 +50,24 @@ def test_scores_are_those_of_the_store(verdict, store, minute_recipe):
     area = pairs.fine_grid.cell_area().values
     crps = crps_fair(xr.open_zarr(store)["pr"].values, pairs.truth(slice(None))["pr"].values)
     assert verdict.to_json()["pr"]["diffusion"]["crps_fair"] == pytest.approx(float((crps * area).mean()), rel=1e-5)
+
+
+def test_seasons_regions_and_the_coarse_input_are_scored_where_the_recipe_says_so(store, minute_recipe, tmp_path):
+    test = build.open_splits(minute_recipe, ["test"])["test"]
+    grid, blocks = test.fine_grid, blocks_of(test.coarse_grid, test.fine_grid)
+    apart = blocks.mean(test.truth(slice(None))["pr"].values) - blocks.oriented(test.coarse["pr"].values)
+    area = np.broadcast_to(blocks.cells(blocks.area).sum(axis=-1), apart.shape)
+    lat, lon = grid.latlon() or np.meshgrid(grid.y, grid.x, indexing="ij")
+    middle = float(np.median(lat))
+    regions = {"south": (float(lat.min()), middle, float(lon.min()), float(lon.max()))}
+    chosen = minute_recipe.verify.model_copy(update={"by_season": True, "regions": regions, "baselines": ("bilinear",)})
+    verdict = verify(store, recipe=minute_recipe.model_copy(update={"verify": chosen}))
+    write(verdict, tmp_path)
+    for row in json.loads((tmp_path / "scores.json").read_text())["pr"].values():
+        seasons = [name for name in row if name.endswith(":crps_fair")]
+        assert "south:crps_fair" in seasons and len(seasons) >= 2
+        assert row["coarse_rmse_truth"] == pytest.approx(np.sqrt(np.average(apart**2, weights=area)), rel=1e-5)
+        assert row["coarse_rmse"] > 0
 
 
 def test_every_baseline_gets_a_sentence_with_its_interval(verdict):
