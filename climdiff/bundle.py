@@ -270,7 +270,8 @@ def load(
         path: `runs/<name>` or `runs/<name>/bundle`.
         recipe: A later version of its recipe, whose `sample`, `generate`, `verify` and `report` are taken, and its
             method where that is the same training.
-        overrides: Keys of `sample` and `generate` on top, such as "sample.steps=20".
+        overrides: Keys of `sample` and `generate` on top, such as "sample.steps=20", and `data.split.test`: other dates
+            to be judged on.
         calibrated: Whether to use the calibration, where there is one.
 
     Raises:
@@ -292,7 +293,7 @@ def load(
         later["sample"] = calibration.sample
     recipe = own.model_copy(update=later)
     if overrides:
-        recipe = changed(recipe, overrides, ("sample", "generate"))
+        recipe = changed(recipe, overrides, ("sample", "generate", "data.split.test"))
         methods.refuse_idle(recipe, overrides)
     states = {name: _read_state(folder / f"{name}.nc") for name in STATES}
     bundle_files.check_training_times(folder, about, {name: states[name] for name in FITTED})

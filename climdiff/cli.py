@@ -104,7 +104,11 @@ def distill(
 def generate(
     run: Annotated[Path, typer.Argument(help="A trained run, such as runs/precip.", metavar="RUN")],
     overrides: Annotated[
-        list[str] | None, typer.Argument(help="Keys of sample and generate: sample.steps=20", metavar="[KEY=VALUE]...")
+        list[str] | None,
+        typer.Argument(
+            help="Keys of sample and generate: sample.steps=20; data.split.test for other dates.",
+            metavar="[KEY=VALUE]...",
+        ),
     ] = None,
     out: Annotated[Path | None, typer.Option(help="The zarr store; RUN/ensemble.zarr by default.")] = None,
     members: Annotated[int | None, typer.Option(min=1, max=100_000, help="Size of the ensemble.")] = None,

@@ -141,5 +141,9 @@ def test_an_ensemble_can_be_written_to_netcdf(model, coarse, tmp_path):
 def test_keys_may_be_changed_when_a_model_is_loaded(trained):
     model = climdiff.load(trained, overrides=["sample.steps=3", "generate.micro_batch=4"])
     assert (len(model.downscaler.sampling.sigmas), model.downscaler.sampling.micro_batch) == (4, 4)
+    later = climdiff.load(trained, overrides=["data.split.test=[2001-02-05, 2001-02-09]"])
+    assert later.recipe.data.split.test == ("2001-02-05", "2001-02-09")
+    with pytest.raises(RecipeError, match=r"CD-037 .*'data\.split\.train=\[2001.*cannot change any more"):
+        climdiff.load(trained, overrides=["data.split.train=[2001-02-05, 2001-02-09]"])
     with pytest.raises(RecipeError, match=r"CD-037 .*'train\.steps=3' cannot change any more"):
         climdiff.load(trained, overrides=["train.steps=3"])

@@ -41,16 +41,16 @@ def parse(text: str, where: str = "recipe") -> Recipe:
     return _checked(read(text, lambda line, column: f"{where}:{line}:{column}", problems), problems)
 
 
-def changed(recipe: Recipe, overrides: Sequence[str], sections: Sequence[str]) -> Recipe:
-    """Return `recipe` with `overrides` laid on it, as in `load`; only keys of `sections` may change.
+def changed(recipe: Recipe, overrides: Sequence[str], parts: Sequence[str]) -> Recipe:
+    """Return `recipe` with `overrides` laid on it, as in `load`; only `parts` may change, sections or single keys.
 
     Raises:
-        RecipeError: everything wrong with the overrides, CD-037 for a key of another section.
+        RecipeError: everything wrong with the overrides, CD-037 for a key of another part.
     """
     problems = [
-        Problem(37, PLACE, f"{text!r} cannot change any more", f"change keys of {' and '.join(sections)} only")
+        Problem(37, PLACE, f"{text!r} cannot change any more", f"change keys of {' and '.join(parts)} only")
         for text in overrides
-        if text.partition(".")[0] not in sections
+        if not any(f"{text.partition('=')[0].strip()}.".startswith(f"{part}.") for part in parts)
     ]
     tree = read(recipe.model_dump_json(), lambda line, column: PLACE, problems)
     return _checked(override(tree, overrides, problems), problems)
