@@ -29,7 +29,7 @@ def sentence(score: str, reference: str, found: Difference, unit: str, *, is_sin
         score: Key of the score, such as `crps_fair`.
         reference: Name of the reference.
         found: The difference.
-        unit: What the series consists of: days, times, scenes.
+        unit: What the series consists of: days, times, fields.
         is_single: True if the reference is one field and no ensemble.
     """
     subject = name_of(score)

@@ -50,7 +50,7 @@ class Difference:
     """Mean score of a forecast less that of a reference, in percent of the reference: negative is better.
 
     `low` and `high` bound the interval, NaN where there are too few times for one. All intervals of one call of
-    `compare` contain their true values at once with probability `level`. They rest on `n` times or scenes, which are
+    `compare` contain their true values at once with probability `level`. They rest on `n` times, which are
     worth `n_independent`, in blocks of `block`.
     """
 
@@ -100,14 +100,14 @@ class Difference:
         }
 
 
-def paired(forecast: VariableScores, reference: VariableScores, score: str, scenes: np.ndarray | None = None) -> Paired:
-    """Return the scores of two score cards of one variable, time by time or scene by scene.
+def paired(forecast: VariableScores, reference: VariableScores, score: str, order: np.ndarray | None = None) -> Paired:
+    """Return the scores of two score cards of one variable, time by time.
 
     Args:
         forecast: Scores of the forecast to judge.
         reference: Scores of the one to beat.
         score: `crps_fair`, or another that both cards have time by time.
-        scenes: (time,), what each time belongs to: times of one scene are alike and become one, in order.
+        order: (time,), positions of times that puts those that are alike beside each other; as they are if None.
 
     Raises:
         DataError: The two were not scored at the same times (CD-023) or cells (CD-021).
@@ -119,13 +119,8 @@ def paired(forecast: VariableScores, reference: VariableScores, score: str, scen
         raise DataError(Problem(21, "scores", "scores of other cells or weights", "score both on the same cells"))
     mine, theirs = (card.crps if score == "crps_fair" else card.by_time[score] for card in (forecast, reference))
     weight, power = forecast.weight, 0.5 if score == "rmse" else 1.0
-    if scenes is None:
-        return Paired(mine, theirs, weight, power)
-    numbers = np.unique(scenes, return_inverse=True)[1]
-    total = np.bincount(numbers, weight)
-    sums = (np.bincount(numbers, np.where(weight > 0, one, 0.0) * weight) for one in (mine, theirs))
-    mine, theirs = (np.divide(one, total, out=np.full(len(total), np.nan), where=total > 0) for one in sums)
-    return Paired(mine, theirs, total, power)
+    order = np.arange(len(weight)) if order is None else order
+    return Paired(mine[order], theirs[order], weight[order], power)
 
 
 def compare(

@@ -46,7 +46,7 @@ class Verdict:
 
     `scores` is {downscaler: Scores}, the ensemble first; `differences` {(variable, score, baseline): Difference},
     negative where the ensemble is better, whose intervals hold together. `test` has the pairs it was scored on, `unit`
-    says what is counted there: days, times or scenes. `leaks` are sentences on test fields that are training fields.
+    says what is counted there: days, times or fields. `leaks` are sentences on test fields that are training fields.
     """
 
     name: str
@@ -139,8 +139,8 @@ def verify(
         name: _score(name, forecast, test, recipe, each_time, progress)
         for name, forecast in {model: ensemble, **contenders}.items()
     }
-    scenes, unit = _counted(test)
-    differences = _differences(model, scores, scenes, each_time, recipe.seed)
+    order, unit = _counted(test)
+    differences = _differences(model, scores, order, each_time, recipe.seed)
     found = () if split == "train" else leaks.leaked(splits["train"], test, build.HELD_BYTES)
     return Verdict(model, scores, differences, ensemble, test, recipe, unit, tuple(found))
 
@@ -250,10 +250,10 @@ def _coarse(test: Pairs, fine: xr.Dataset) -> dict[str, Coarse]:
 
 
 def _counted(test: Pairs) -> tuple[np.ndarray | None, str]:
-    """Return what each time belongs to where the data name scenes, and what is counted: scenes, days or times."""
+    """Return the order that puts fields of one scene beside each other, where there are scenes, and what is counted."""
     assert test.fine is not None
     if "valid_time" in test.fine.coords:
-        return test.fine["valid_time"].values, "scenes"
+        return np.argsort(test.fine["valid_time"].values, kind="stable"), "fields"
     is_daily = common_step(test.times) == 24 * MICROSECONDS_PER_HOUR
     return None, "days" if is_daily else "times"
 
@@ -261,13 +261,13 @@ def _counted(test: Pairs) -> tuple[np.ndarray | None, str]:
 def _differences(
     model: str,
     scores: Mapping[str, Scores],
-    scenes: np.ndarray | None,
+    order: np.ndarray | None,
     each_time: Mapping[str, Sequence[str]],
     seed: int,
 ) -> dict[Comparison, Difference]:
     """Compare with each baseline: the fair CRPS of every variable, and what else was required."""
     series = {
-        (variable, score, name): paired(found, other[variable], score, scenes)
+        (variable, score, name): paired(found, other[variable], score, order)
         for variable, found in scores[model].variables.items()
         for score in ("crps_fair", *each_time.get(variable, ()))
         for name, other in scores.items()

@@ -1,5 +1,7 @@
 """Time to a fair CRPS on radar rain: climdiff beside pipelines built on the networks of diffusers.
 
+    CLIMDIFF_DATA=<data> OMP_NUM_THREADS=1 python tests/benchmarks/learning.py 180
+
 Our network is trained for a budget of processor seconds, each peer for three times as many. Where a peer's fair CRPS is
 still higher then, we reached ours at least three times as fast. Every training runs its whole schedule of learning
 rates, so that none is cut off in its middle. Data, batches, chain, loss, moving average, validation ensemble and
@@ -8,6 +10,7 @@ bfloat16 are the same for all; the optimizer is ours on our side and, as is usua
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -16,7 +19,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from contenders import OURS, PEER_NETWORKS
-from rows import Row
+from rows import Row, table
 from torch import Tensor, nn
 
 from climdiff import build
@@ -61,7 +64,7 @@ def learning(seconds: float) -> Iterator[Row]:
     Args:
         seconds: Processor time of our training.
     """
-    recipe = load(RECIPE, ["train.validation_times=154"])
+    recipe = load(RECIPE)
     splits = build.open_splits(recipe, ("train", "validation"))
     encoder = build.encoder(recipe, splits["train"])
     ours = UNet(encoder.n_target + encoder.n_condition + 1, encoder.n_target, OURS[SIZE])
@@ -110,3 +113,7 @@ def _seconds_per_step(run: Run, batches: build.Batches) -> float:
         taken.append(time.process_time() - begun)
     source.close()
     return float(np.median(taken[1:]))
+
+
+if __name__ == "__main__":
+    print(table(list(learning(float(sys.argv[1])))))

@@ -1,6 +1,6 @@
 """Runs the benchmarks, prints one table, and writes docs/benchmarks.json and the table of docs/benchmarks.md.
 
-    make bench          all of it, about 20 minutes; 35 more with CLIMDIFF_DATA=<data>, which trains on radar rain
+    make bench          all of it, about 20 minutes
     make bench-quick    the small network and the scores, under three minutes; writes nothing
     CLIMDIFF_DATA=<data> python tests/benchmarks/run.py --run runs/radar     members of a trained radar run as well
 
@@ -10,12 +10,10 @@ Every figure is a ratio of two things timed side by side, A B A B, in one proces
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import learning
 import loading
 import members
 import networks
@@ -26,8 +24,6 @@ import torch
 import verifying
 
 DOCS = Path(__file__).parents[2] / "docs"
-TRAINING_SECONDS = 270.0
-"""Processor time of our training, where time to a score is compared."""
 FREE = 0.9
 """Share of the cores that has to be free for numbers worth writing down."""
 
@@ -49,10 +45,6 @@ def measure(quick: bool, run: Path | None) -> Iterator[rows.Row]:
             yield networks.peak_share(size, side, budget)
         yield from networks.memory("5M", 128)
         yield from networks.memory("20M", 64)
-        if "CLIMDIFF_DATA" in os.environ:
-            yield from learning.learning(TRAINING_SECONDS)
-        else:
-            print("CLIMDIFF_DATA is not set: time to a fair CRPS on radar rain is left out", file=sys.stderr)
     if run is not None:
         yield from members.evaluations(run)
 

@@ -120,6 +120,20 @@ def test_few_scenes_of_separate_events_show_no_difference_between_equal_methods(
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("alike", [0.1, 0.8])
+def test_patches_of_few_scenes_show_no_difference_between_equal_methods(alike: float):
+    """16 scenes of 24 patches; `alike` is the share of a scene in what makes methods differ."""
+    generator, wrong = np.random.default_rng(23), []
+    scene = np.repeat(np.arange(16), 24)
+    for seed in range(200):
+        hard = np.exp(generator.normal(size=16)[scene] + 0.7 * generator.normal(size=384))
+        of_scene, of_patch = generator.standard_t(4, size=(4, 16))[:, scene], generator.standard_t(4, size=(4, 384))
+        scores = hard * np.exp(0.1 * (np.sqrt(alike) * of_scene + np.sqrt(1 - alike) * of_patch))
+        wrong.append(any(each.is_better or each.is_worse for each in against_all(scores, seed)))
+    assert np.mean(wrong) <= 0.07
+
+
+@pytest.mark.slow
 def test_a_model_5_percent_better_than_all_of_four_baselines_is_mostly_found():
     generator = np.random.default_rng(22)
     n_found = 0
@@ -197,7 +211,10 @@ def test_score_cards_are_paired_by_score():
     score, reference = np.random.default_rng(12).random((2, 90))
     cards = scores_of(score, rmse=score**2), scores_of(reference, rmse=reference**2)
     pair = paired(*cards, "crps_fair")
-    assert pair.forecast is score and pair.reference is reference and pair.power == 1
+    np.testing.assert_array_equal([pair.forecast, pair.reference], [score, reference])
+    assert pair.power == 1
+    turned = paired(*cards, "crps_fair", np.arange(90)[::-1])
+    np.testing.assert_array_equal([turned.forecast, turned.reference], [score[::-1], reference[::-1]])
     pair = paired(*cards, "rmse")
     assert pair.power == 0.5
     np.testing.assert_array_equal(pair.forecast, score**2)
