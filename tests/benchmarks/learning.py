@@ -25,15 +25,14 @@ from torch import Tensor, nn
 from climdiff import build
 from climdiff.data.encoder import Encoder
 from climdiff.data.pairs import Pairs
-from climdiff.diffusion import levels
 from climdiff.diffusion.denoiser import Denoiser
 from climdiff.diffusion.objective import Objective
-from climdiff.downscalers.diffusion import Sampling
+from climdiff.drawing import Learned
+from climdiff.methods import Parts, method
 from climdiff.networks.precision import compute_dtype, device
 from climdiff.networks.unet import UNet
 from climdiff.recipe.load import load
 from climdiff.recipe.schema import Recipe
-from climdiff.samplers.dpm_solver import dpmpp_2m
 from climdiff.training.loop import Run, endless
 from climdiff.workflow.validation import Validation
 
@@ -72,7 +71,7 @@ def learning(seconds: float) -> Iterator[Row]:
     for name in PEERS:
         network = Beside(PEER_NETWORKS[name](SIZE))
         theirs = _trained(recipe, splits, encoder, network, ADAMW, LONGER * seconds)
-        title = f"{name} in {LONGER:g} times our {seconds / 60:.0f} processor minutes of training: fair CRPS over ours"
+        title = f"{name} in {LONGER:g} times our {seconds:.0f} processor seconds of training: fair CRPS over ours"
         yield Row(title, theirs / mine, theirs / mine, theirs / mine, ">= 1")
 
 
@@ -99,8 +98,12 @@ def _trained(
     while run.step < steps:
         run.advance(next(source))
     source.close()
-    sampling = Sampling(dpmpp_2m, levels.karras(build.chain(recipe), 10), limits={"pr": (0.0, 200.0)})
-    validation = Validation(recipe, splits["validation"], encoder, dtype, sampling)
+    train = splits["train"]
+    assert train.fine is not None
+    learned = Learned({"pr": (0.0, 200.0)}, {}, None)
+    parts = Parts(encoder, train.coarse_grid, {"pr": dict(train.fine["pr"].attrs)}, learned, dtype)
+    validating = method(recipe).validating
+    validation = Validation(recipe, splits["validation"], encoder, lambda network: validating(recipe, network, parts))
     run.average.network.eval()
     return validation(run.average.network)["crps_fair_pr"]
 
