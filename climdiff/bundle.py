@@ -75,16 +75,16 @@ class Model:
             Targets (realization, time, y, x), float32, with CF attributes.
 
         Raises:
+            RecipeError: CD-037 members or a seed that mean nothing.
             DataError: CD-036 predictors absent, CD-029 units that differ, CD-073 another grid, CD-030 values outside
                 the valid range, CD-075 missing values (unless the recipe masks them).
         """
-        wanted = methods.members(self.recipe, 16) if members is None else members
-        numbers = range(wanted) if isinstance(wanted, int) else wanted
+        numbers = methods.asked(self.recipe, methods.count(self.recipe, 16) if members is None else members, seed)
         accepted = self.accept(coarse)
         if self.recipe.data.on_missing != "mask":
             inputs.refuse_missing(accepted)
         inputs.check_ranges(accepted, self.predictors, "predictors")
-        drawn = self.downscaler.downscale(accepted, list(numbers), seed)
+        drawn = self.downscaler.downscale(accepted, numbers, int(seed))
         return drawn.assign_attrs({f"climdiff_{key}": value for key, value in self.provenance(seed).items()})
 
     def steered(

@@ -145,8 +145,13 @@ def keep_one_step(old: Path, building: Path) -> None:
         shutil.copyfile(file, building / ONE_STEP)
 
 
-def add_one_step(path: Path, weights: Mapping[str, Tensor]) -> None:
-    """Add the network that draws a member in one evaluation to the bundle at `path`."""
+def add_one_step(path: Path, weights: Mapping[str, Tensor], bundle_hash: str) -> None:
+    """Add the network that draws a member in one evaluation to the bundle at `path`.
+
+    Raises:
+        MismatchError: CD-044, the bundle holds another model than that of `bundle_hash`, which taught the network.
+    """
+    _refuse_other(path, bundle_hash, "distillation", "distill again")
     _add(path, ONE_STEP, lambda file: save_tensors(file, weights))
 
 
@@ -156,10 +161,14 @@ def add_calibration(path: Path, calibration: Calibration) -> None:
     Raises:
         MismatchError: CD-044, the bundle holds another model than the one that was calibrated.
     """
-    if identity(read_about(path)) != calibration.bundle_hash:
-        what = f"the bundle is another one than when this calibration began ({calibration.bundle_hash[:16]}...)"
-        raise MismatchError(Problem(44, str(path), what, "calibrate again"))
+    _refuse_other(path, calibration.bundle_hash, "calibration", "calibrate again")
     _add(path, CALIBRATION, lambda file: file.write_text(calibration.model_dump_json(indent=1)))
+
+
+def _refuse_other(path: Path, bundle_hash: str, work: str, fix: str) -> None:
+    if identity(read_about(path)) != bundle_hash:
+        what = f"the bundle is another one than when this {work} began ({bundle_hash[:16]}...)"
+        raise MismatchError(Problem(44, str(path), what, fix))
 
 
 def read_calibration(path: Path, about: About) -> Calibration | None:
@@ -172,8 +181,10 @@ def read_calibration(path: Path, about: About) -> Calibration | None:
         return None
     file, fix = path / CALIBRATION, f"calibrate again: climdiff calibrate {path.parent}"
     try:
+        if sha256(file) != about.sha256[CALIBRATION]:
+            raise MismatchError(Problem(49, str(file), "is not the file that was saved", fix))
         found = Calibration.model_validate_json(file.read_text())
-    except ValueError as error:
+    except (ValueError, OSError) as error:
         what = f"cannot be read ({str(error).splitlines()[0]})"
         raise MismatchError(Problem(50, str(file), what, fix)) from error
     if found.bundle_hash != identity(about):
@@ -227,9 +238,11 @@ def identity(about: About, weights: str = WEIGHTS) -> str:
 
 
 def check_files(folder: Path, about: About) -> None:
-    """Refuse files that are absent (CD-050) or not those that were saved (CD-049)."""
+    """Refuse files that are absent (CD-050) or not those that were saved (CD-049); a calibration has its own check."""
     problems = []
     for name, expected in about.sha256.items():
+        if name == CALIBRATION:
+            continue
         file = folder / name
         fix = "restore the bundle from a copy, or train again"
         if not file.is_file():

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from numbers import Integral
+from typing import Any, NamedTuple, TypeGuard
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -94,9 +96,38 @@ def first_guess(recipe: Recipe, encoder: Encoder) -> FirstGuess:
     return FirstGuess(network, encoder.n_target)
 
 
-def members(recipe: Recipe, wanted: int) -> int:
+def count(recipe: Recipe, wanted: int) -> int:
     """Return how many members an ensemble of `wanted` ones has: a regression makes one."""
     return 1 if recipe.model.method == "unet" else wanted
+
+
+def asked(recipe: Recipe, members: int | Sequence[int], seed: int) -> list[int]:
+    """Return the numbers of the members asked for: so many, or those given.
+
+    Raises:
+        RecipeError: CD-037, what is asked for is no count or list of distinct numbers from 0 on, a regression's second
+            member, or a seed that is no number from 0 on.
+    """
+    if _is_number(members):
+        members = range(members)
+    is_list = isinstance(members, Sequence | np.ndarray) and not isinstance(members, str)
+    numbers: list[Any] = list(members) if is_list else []  # type: ignore[arg-type]
+    if not numbers or not all(map(_is_number, numbers)) or min(numbers) < 0 or len(set(numbers)) < len(numbers):
+        what = f"got {members!r}, expected how many, or a list of different numbers from 0 on"
+        raise RecipeError(Problem(37, "members", what, "ask for members=16, or members=[17]"))
+    if max(numbers) >= 2**31 or not _is_number(seed) or not 0 <= seed < 2**63:
+        what = f"members up to {max(numbers)} and seed {seed!r}"
+        raise RecipeError(
+            Problem(37, "members and seed", what, "give members below 2^31 and a seed from 0 to 2^63 - 1")
+        )
+    if len(numbers) > count(recipe, len(numbers)):
+        what = f"{len(numbers)} members of '{recipe.model.method}', which makes one field for a date"
+        raise RecipeError(Problem(37, "members", what, "ask for one, or train with another model.method"))
+    return [int(number) for number in numbers]
+
+
+def _is_number(value: object) -> TypeGuard[int]:
+    return isinstance(value, Integral) and not isinstance(value, bool)
 
 
 def drawn(recipe: Recipe) -> dict[str, Any]:

@@ -76,7 +76,7 @@ class Bars:
         if name not in self.tasks:
             self.tasks[name] = self.progress.add_task(name, total=total, note=note)
         self.progress.update(self.tasks[name], completed=done, total=total, note=note)
-        tenth = 10 * done // total
+        tenth = 10 * done // max(total, 1)
         before, self.tenths[name] = self.tenths.get(name, 0), tenth
         if not self.console.is_terminal and tenth > before:
             self.console.print(f"{name}: {done} of {total} {note}", highlight=False)

@@ -33,19 +33,27 @@ def test_what_fails_while_it_is_built_leaves_the_old_bundle(path):
 
 def test_a_one_step_network_is_one_more_file_with_its_hash(path):
     before = bundle_files.read_about(path)
-    bundle_files.add_one_step(path, {"weight": torch.ones(3)})
+    own = bundle_files.identity(bundle_files.read_about(path))
+    bundle_files.add_one_step(path, {"weight": torch.ones(3)}, own)
     after = bundle_files.read_about(path)
     bundle_files.check_files(path, after)
     assert set(after.sha256) - set(before.sha256) == {bundle_files.ONE_STEP}
     assert bundle_files.identity(after) == bundle_files.identity(before)
     first = bundle_files.identity(after, bundle_files.ONE_STEP)
-    bundle_files.add_one_step(path, {"weight": torch.zeros(3)})
+    bundle_files.add_one_step(path, {"weight": torch.zeros(3)}, own)
     second = bundle_files.identity(bundle_files.read_about(path), bundle_files.ONE_STEP)
     assert len({first, second, bundle_files.identity(before)}) == 3
 
 
+def test_a_network_taught_by_another_model_is_not_added(path):
+    with pytest.raises(MismatchError, match=r"CD-044 .*another one than when this distillation began"):
+        bundle_files.add_one_step(path, {"weight": torch.ones(3)}, "0" * 64)
+    assert not (path / bundle_files.ONE_STEP).exists()
+
+
 def test_fault_049_a_changed_file_is_noticed(path):
-    bundle_files.add_one_step(path, {"weight": torch.ones(3)})
+    own = bundle_files.identity(bundle_files.read_about(path))
+    bundle_files.add_one_step(path, {"weight": torch.ones(3)}, own)
     (path / bundle_files.ONE_STEP).write_bytes(b"other")
     with pytest.raises(MismatchError, match=r"CD-049 .*one_step\.safetensors"):
         bundle_files.check_files(path, bundle_files.read_about(path))
@@ -104,9 +112,26 @@ def test_fault_054_the_calibration_of_another_model_is_refused(path):
     with pytest.raises(MismatchError, match=r"CD-044 .*the bundle is another one than when this calibration began"):
         bundle_files.add_calibration(path, found)
     bundle_files.add_calibration(path, calibrated(path))
-    (path / bundle_files.CALIBRATION).write_text(found.model_dump_json())
+    write(path, found.model_dump_json())
     with pytest.raises(MismatchError, match=r"CD-054 .*is the calibration of another model.*climdiff calibrate"):
         bundle_files.read_calibration(path, bundle_files.read_about(path))
-    (path / bundle_files.CALIBRATION).write_text("{}")
+    write(path, "{}")
     with pytest.raises(MismatchError, match=r"CD-050 .*cannot be read"):
         bundle_files.read_calibration(path, bundle_files.read_about(path))
+
+
+def test_fault_049_a_damaged_calibration_is_told_where_it_is_read_and_is_no_matter_elsewhere(path):
+    bundle_files.add_calibration(path, calibrated(path))
+    about = bundle_files.read_about(path)
+    (path / bundle_files.CALIBRATION).write_text("{}")
+    bundle_files.check_files(path, about)
+    with pytest.raises(MismatchError, match=r"CD-049 .*calibration\.json.*Fix: calibrate again"):
+        bundle_files.read_calibration(path, about)
+    (path / bundle_files.CALIBRATION).unlink()
+    bundle_files.check_files(path, about)
+    with pytest.raises(MismatchError, match=r"CD-050 .*calibration\.json.*Fix: calibrate again"):
+        bundle_files.read_calibration(path, about)
+
+
+def write(path, text):
+    bundle_files._add(path, bundle_files.CALIBRATION, lambda file: file.write_text(text))

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import climdiff
-from climdiff import build, bundle
+from climdiff import build, bundle, methods
 from climdiff.errors import RecipeError, RetryError
 from climdiff.recipe.fields import NeuralRung
 from climdiff.training.checkpoint import sha256
@@ -55,12 +55,13 @@ def test_a_bundle_makes_members_that_have_an_address(run, coarse):
     recipe, folder, _ = run
     assert is_trained(folder, recipe)
     model = climdiff.load(folder)
-    many = model.downscale(coarse, range(12), seed=3)["pr"]
-    assert bool(np.isfinite(many).all()) and float(many.min()) >= 0.0
-    alone = model.downscale(coarse.isel(time=[1]), [5], seed=3)["pr"]
-    np.testing.assert_array_equal(many.values[5, 1], alone.values[0, 0])
-    other = model.downscale(coarse, range(12), seed=4)["pr"]
     is_random = recipe.model.method != "unet"
+    wanted, last = (range(12), 5) if is_random else (range(1), 0)
+    many = model.downscale(coarse, wanted, seed=3)["pr"]
+    assert bool(np.isfinite(many).all()) and float(many.min()) >= 0.0
+    alone = model.downscale(coarse.isel(time=[1]), [last], seed=3)["pr"]
+    np.testing.assert_array_equal(many.values[last, 1], alone.values[0, 0])
+    other = model.downscale(coarse, wanted, seed=4)["pr"]
     assert (not np.array_equal(many, other)) is is_random
     assert (len(np.unique(many.values, axis=0)) > 1) is is_random
 
@@ -139,3 +140,20 @@ def model_guess(model, coarse):
 
     downscaler = model.downscaler
     return regrid(coarse, downscaler.coarse_grid, downscaler.encoder.grid, downscaler.method)
+
+
+@pytest.mark.parametrize("wanted", [0, -3, True, "2", 1.5, [], [0, 0], [-1], [1.5], ["a"], [2**31]])
+def test_members_that_mean_nothing_are_refused(minute_recipe, wanted):
+    with pytest.raises(RecipeError, match="CD-037 members"):
+        methods.asked(minute_recipe, wanted, 0)
+
+
+def test_members_are_asked_for_by_count_or_number(minute_recipe):
+    assert methods.asked(minute_recipe, np.int64(3), 0) == [0, 1, 2]
+    assert methods.asked(minute_recipe, [17, 4], 2**63 - 1) == [17, 4]
+    for seed in (-1, 2**63, 1.5, None, "x"):
+        with pytest.raises(RecipeError, match="CD-037 members and seed"):
+            methods.asked(minute_recipe, 2, seed)
+    unet = minute_recipe.model_copy(update={"model": minute_recipe.model.model_copy(update={"method": "unet"})})
+    with pytest.raises(RecipeError, match="2 members of 'unet', which makes one field"):
+        methods.asked(unet, 2, 0)

@@ -98,7 +98,7 @@ Baseline = Literal[
 ]
 Baselines = Annotated[
     Annotated[Literal["ladder", "full_ladder"], Tag("ladder")]
-    | Annotated[tuple[Baseline | NeuralRung, ...], AfterValidator(unique), Tag("methods")],
+    | Annotated[tuple[Literal[Baseline, NeuralRung], ...], AfterValidator(unique), Tag("methods")],
     Discriminator(lambda value: "ladder" if isinstance(value, str) else "methods"),
 ]
 FilePath = Annotated[str, Field(min_length=1, max_length=1000)]

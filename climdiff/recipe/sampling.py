@@ -82,7 +82,9 @@ def idle_ends(sampler: str, levels: str | Sequence[float] | None, given: Collect
     ]
 
 
-def more_than_one_step(sampler: str, levels: str | Sequence[float] | None, guidance: float) -> list[Finding]:
+def more_than_one_step(
+    sampler: str, levels: str | Sequence[float] | None, guidance: float, spread: float
+) -> list[Finding]:
     """Find what a network that makes a member in one step was not taught."""
     if sampler != ONE_STEP:
         return []
@@ -93,6 +95,9 @@ def more_than_one_step(sampler: str, levels: str | Sequence[float] | None, guida
     if guidance != 1.0:
         what = f"one_step was taught the conditional model only, not guidance {guidance:g}"
         findings.append(Finding(what, "set guidance to 1, or choose another sampler", ("guidance",)))
+    if spread != 1.0:
+        what = f"one_step was taught noise as it is, not {spread:g} times as much"
+        findings.append(Finding(what, "set spread to 1, or choose another sampler", ("spread",)))
     return findings
 
 

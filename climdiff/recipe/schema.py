@@ -97,7 +97,7 @@ class Transforms(Section):
 class Model(Section):
     """The network."""
 
-    method: Literal["diffusion"] | NeuralRung = Field(
+    method: Literal["diffusion", NeuralRung] = Field(
         default="diffusion", description="How members are made: by diffusion, or by a network in one evaluation."
     )
     size: Literal["tiny", "small", "base"] = Field(default="small", description="Size of the U-Net.")
@@ -253,7 +253,7 @@ class Sample(Section):
         )
         findings += sampling.idle_ends(self.sampler, self.levels, self._given())
         findings += sampling.unfit(self.sampler, self.levels, self.steps)
-        findings += sampling.more_than_one_step(self.sampler, self.levels, self.guidance)
+        findings += sampling.more_than_one_step(self.sampler, self.levels, self.guidance, self.spread)
         if findings:
             raise refuse(*findings)
         return self

@@ -49,14 +49,16 @@ def requirement(text: str) -> Requirement:
 
 
 def check(
-    wanted: Sequence[Requirement], thresholds: Mapping[str, Sequence[float]], baselines: Collection[str]
+    wanted: Sequence[Requirement],
+    thresholds: Mapping[str, Sequence[float]],
+    baselines: Mapping[str, Collection[str]],
 ) -> dict[str, tuple[str, ...]]:
     """Return the scores beside the fair CRPS that have to be compared, by variable.
 
     Args:
         wanted: The requirements.
         thresholds: The variables that are scored, each with the thresholds of its events.
-        baselines: The references that are scored.
+        baselines: The references that are scored, each with its variables.
 
     Raises:
         RecipeError: CD-037, every name among the requirements that is not scored.
@@ -71,8 +73,13 @@ def check(
             what = f"'{each.text}': no variable '{each.variable}' is scored"
             problems.append(Problem(37, WHERE, what, _choose(each.variable, list(thresholds))))
             continue
+        made = baselines.get(each.reference, ())
+        if each.variable is not None and made and each.variable not in made:
+            what = f"'{each.text}': '{each.reference}' makes no '{each.variable}'"
+            problems.append(Problem(37, WHERE, what, f"name one of its variables ({', '.join(made)})"))
+            continue
         kind, _, threshold = each.score.partition("@")
-        for variable in [each.variable] if each.variable else thresholds:
+        for variable in [each.variable] if each.variable else [name for name in thresholds if name in made]:
             if threshold and float(threshold) not in thresholds[variable]:
                 what = f"'{each.text}': {threshold} is no threshold of '{variable}' ({_listed(thresholds[variable])})"
                 problems.append(Problem(37, WHERE, what, f"add it to verify.thresholds.{variable} in the recipe"))

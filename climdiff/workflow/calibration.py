@@ -24,6 +24,7 @@ from climdiff.samplers.persistence import DAY
 from climdiff.workflow.lock import alone
 from climdiff.workflow.search import BAND, Search, settings
 from climdiff.workflow.trials import Trial, Trials
+from climdiff.workflow.validation import chosen_times, other_times
 
 FOLDER = "calibration"
 """Below a run: what was tried, so that a calibration that was interrupted goes on, and the figures."""
@@ -86,7 +87,8 @@ def calibrate(
     model = bundle.load(run, calibrated=False)
     folder = model.path.parent
     with alone(folder):
-        pairs = _dates(model, times)
+        pairs, are_new = _dates(model, times)
+        shared = "" if are_new else ", which also chose the checkpoint"
         is_held_out = halves(_groups(pairs))
         parts = [pairs.select(np.flatnonzero(is_held_out == is_part)) for is_part in (False, True)]
         groups, notes = _chances(parts)
@@ -94,7 +96,7 @@ def calibrate(
         work.mkdir(exist_ok=True)
         bar = _Progress(progress)
         say(
-            f"{pairs.n_times} dates of the validation split, which also chose the checkpoint: "
+            f"{pairs.n_times} dates of the validation split{shared}: "
             f"{parts[0].n_times} choose, {parts[1].n_times} are held out; {members} members"
         )
         trials = Trials(model, parts[0], members, work, bar.advance)
@@ -134,13 +136,16 @@ def _refuse_other(run: Path, model: Model) -> None:
         raise MismatchError(Problem(44, str(run), what, "calibrate again"))
 
 
-def _dates(model: Model, times: int) -> Pairs:
+def _dates(model: Model, times: int) -> tuple[Pairs, bool]:
+    """Return dates of the validation split, and whether they are others than those that chose the checkpoint."""
     pairs = build.open_splits(model.recipe, ("validation",))["validation"]
     if pairs.n_times < FEWEST:
         what = f"the validation split has {pairs.n_times} dates, too few to calibrate with"
         fix = f"give a validation split of at least {FEWEST} dates, better 64, in the recipe, and train again"
         raise DataError(Problem(43, "data.split.validation", what, fix))
-    return pairs.select(np.unique(np.linspace(0, pairs.n_times - 1, times).round().astype(int)))
+    chosen = other_times(pairs.n_times, model.recipe.train.validation_times, times, times)
+    are_new = not set(chosen) & set(chosen_times(pairs.n_times, model.recipe.train.validation_times))
+    return pairs.select(chosen), are_new
 
 
 def _groups(pairs: Pairs) -> np.ndarray:

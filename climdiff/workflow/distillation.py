@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -25,7 +24,8 @@ from climdiff.training import checkpoint
 from climdiff.training.loop import Objective, Progress, Run, Settings
 from climdiff.training.loop import train as train_run
 from climdiff.verification.scorecard import scorecard
-from climdiff.workflow.validation import Validation, chosen_times
+from climdiff.workflow.lock import alone
+from climdiff.workflow.validation import Validation, other_times
 
 FOLDER = "one_step"
 """Below a run: checkpoints and log of the distillation."""
@@ -103,20 +103,21 @@ def distill(
         objective = SecondStage(objective, downscaler.first_guess, downscaler.dtype)
     training = Run(objective, _settings(recipe, steps), {"bundle": model.hash, "steps": steps})
     folder = model.path.parent / FOLDER
-    _restore(training, folder, resume, say)
     batches = build.batches(recipe, splits["train"], downscaler.encoder)
     student = downscaler.changed(sampling=_one_step(downscaler), conservation=None)
     validate = Validation(
         recipe, splits["validation"], downscaler.encoder, lambda network: student.changed(denoiser=network)
     )
-    train_run(training, batches, folder, validate, lambda progress: on_step(progress, steps), should_stop)
-    chosen = checkpoint.best(checkpoint.complete(folder / "checkpoints"))
-    assert chosen is not None
-    weights = checkpoint.load(chosen, "average")
-    say("comparing it with the sampler of the recipe on validation times")
-    found = _compare(model, downscaler, weights, splits["validation"])
-    _refuse_worse(found, folder)
-    bundle_files.add_one_step(model.path, weights)
+    with alone(model.path.parent):
+        _restore(training, folder, resume, say)
+        train_run(training, batches, folder, validate, lambda progress: on_step(progress, steps), should_stop)
+        chosen = checkpoint.best(checkpoint.complete(folder / "checkpoints"))
+        assert chosen is not None
+        weights = checkpoint.load(chosen, "average")
+        say("comparing it with the sampler of the recipe on validation times")
+        found = _compare(model, downscaler, weights, splits["validation"])
+        _refuse_worse(found, folder)
+        bundle_files.add_one_step(model.path, weights, model.hash)
     return found
 
 
@@ -142,7 +143,7 @@ def _settings(recipe: Recipe, steps: int) -> Settings:
 def _one_step(downscaler: DiffusionDownscaler) -> Sampling:
     """Return the downscaler's way of drawing members, in one evaluation."""
     sigmas = torch.tensor([level(downscaler.denoiser.chain), 0.0], dtype=torch.float64)
-    return replace(downscaler.sampling, sampler=ddim, sigmas=sigmas, guidance=1.0, guidance_interval=None)
+    return replace(downscaler.sampling, sampler=ddim, sigmas=sigmas, guidance=1.0, guidance_interval=None, spread=1.0)
 
 
 def _restore(training: Run, folder: Path, resume: bool, say: Callable[[str], None]) -> None:
@@ -162,7 +163,7 @@ def _restore(training: Run, folder: Path, resume: bool, say: Callable[[str], Non
 def _compare(
     model: Model, downscaler: DiffusionDownscaler, weights: Mapping[str, Tensor], pairs: Pairs
 ) -> list[Comparison]:
-    chosen = pairs.select(_compared(pairs.n_times, model.recipe.train.validation_times))
+    chosen = pairs.select(other_times(pairs.n_times, model.recipe.train.validation_times, N_TIMES, FEWEST_OTHERS))
     student = _trainable(downscaler.denoiser)
     student.load_state_dict(weights)
     other = downscaler.changed(denoiser=student, sampling=_one_step(downscaler))
@@ -178,13 +179,6 @@ def _compare(
         )
         for name in scores[0]
     ]
-
-
-def _compared(n_times: int, n_used: int) -> np.ndarray:
-    """Return positions of validation times to compare on: others than those used in training, or all if too few."""
-    others = np.setdiff1d(np.arange(n_times), chosen_times(n_times, n_used))
-    among = others if len(others) >= FEWEST_OTHERS else np.arange(n_times)
-    return among[chosen_times(len(among), N_TIMES)]
 
 
 def _refuse_worse(found: list[Comparison], folder: Path) -> None:

@@ -78,7 +78,7 @@ def generate(
         coarse,
         template(model),
         out,
-        members=_members_in(out) or methods.members(recipe, recipe.generate.members) if members is None else members,
+        members=_members_in(out) or methods.count(recipe, recipe.generate.members) if members is None else members,
         seed=seed,
         provenance=provenance,
         times_per_unit=recipe.generate.times_per_unit,
@@ -91,7 +91,7 @@ def generate(
 
 
 def _refuse_copies(recipe: Recipe, members: int | None) -> None:
-    if members is not None and members > methods.members(recipe, members):
+    if members is not None and members > methods.count(recipe, members):
         what = f"{members} members of '{recipe.model.method}', which makes one field for a date"
         raise RecipeError(Problem(37, "members", what, "ask for one, or train with another model.method"))
 

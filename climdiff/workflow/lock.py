@@ -25,7 +25,7 @@ def alone(folder: Path) -> Iterator[None]:
         try:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            what = "another process is training or calibrating in this folder"
+            what = "another process is training, distilling or calibrating in this folder"
             fix = "wait for it to end, or give the recipe another name"
             raise MismatchError(Problem(44, str(folder), what, fix)) from error
         except OSError as error:

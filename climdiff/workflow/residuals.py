@@ -78,6 +78,11 @@ def kept(downscaler: OneEvaluation, pairs: Pairs, seed: int) -> LeftOver:
     return LeftOver(left, float(left.square().mean() / truth.nan_to_num(0.0).square().mean()))
 
 
+def deviations(left: Tensor) -> Tensor:
+    """Return the root mean square of residuals (date, channel, y, x) by channel, missing ones, exactly 0, left out."""
+    return (left.square().sum(dim=(0, 2, 3)) / (left != 0).sum(dim=(0, 2, 3)).clamp(min=1)).sqrt()
+
+
 def neighbors(pairs: Pairs, at_most: int) -> np.ndarray:
     """Return positions of dates, evenly spread, that are followed by a date one step later.
 

@@ -89,4 +89,4 @@ def trained(recipe: Recipe, run: Path, say: Callable[[str], None]) -> dict[str, 
 
 def members(recipe: Recipe, name: str) -> list[int]:
     """Return the member numbers of a rung's ensemble: as many as the model's, or the only one there is."""
-    return list(range(methods.members(recipe_of(recipe, name), recipe.generate.members)))
+    return list(range(methods.count(recipe_of(recipe, name), recipe.generate.members)))

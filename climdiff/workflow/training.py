@@ -146,7 +146,7 @@ def _first_guess(
     assert isinstance(model.downscaler, OneEvaluation) and model.downscaler.residuals is not None
     guess = methods.first_guess(recipe, model.downscaler.encoder)
     guess.network.load_state_dict(model.downscaler.network.state_dict())
-    guess.deviation.copy_(model.downscaler.residuals.square().mean(dim=(0, 2, 3)).sqrt())
+    guess.deviation.copy_(residuals.deviations(model.downscaler.residuals))
     return guess.to(device()), model.hash
 
 

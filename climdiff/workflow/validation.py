@@ -20,6 +20,13 @@ def chosen_times(n_times: int, at_most: int) -> np.ndarray:
     return np.unique(np.linspace(0, n_times - 1, min(at_most, n_times)).round().astype(int))
 
 
+def other_times(n_times: int, n_used: int, at_most: int, fewest: int) -> np.ndarray:
+    """Return positions of dates that are not among the `n_used` that validation uses; of all if others are too few."""
+    others = np.setdiff1d(np.arange(n_times), chosen_times(n_times, n_used))
+    among = others if len(others) >= fewest else np.arange(n_times)
+    return np.asarray(among[chosen_times(len(among), at_most)])
+
+
 class Validation:
     """Scores a network by a small ensemble on fixed validation times: fair CRPS relative to the interpolated field.
 

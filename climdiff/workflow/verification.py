@@ -33,7 +33,7 @@ from climdiff.verification.requirements import Requirement
 from climdiff.verification.scorecard import Scores, scorecard
 from climdiff.verification.sentences import Comparison, footing, nested, sentence, tabled
 from climdiff.verification.significance import Difference, compare, paired
-from climdiff.workflow import leaks
+from climdiff.workflow import leaks, rungs
 from climdiff.workflow.contenders import baselines, networks
 
 ENSEMBLE = "ensemble"
@@ -85,7 +85,7 @@ class Verdict:
         return [f"not met: {leak}" for leak in self.leaks if wanted] + [
             f"not met: {each.text}: {variable}: {self.sentence(variable, each.score, each.reference)}"
             for each in wanted
-            for variable in ([each.variable] if each.variable else self.scores[self.name].variables)
+            for variable in ([each.variable] if each.variable else self.scores[each.reference].variables)
             if not self.differences[variable, each.score, each.reference].is_better
         ]
 
@@ -119,7 +119,7 @@ def verify(
         DataError: the truth does not fit the ensemble.
     """
     if truth is not None:
-        requirements.check(require, {each.variable: () for each in require if each.variable}, ())
+        requirements.check(require, {each.variable: () for each in require if each.variable}, {})
         return _foreign(open_file(path, chunks={}), open_file(truth, chunks={}), progress)
     is_ours = (path / FOLDER).is_dir()
     damage = check_store(path) if is_ours else []
@@ -133,7 +133,8 @@ def verify(
     test = _same_times(splits[split], ensemble, path)
     assert test.fine is not None
     contenders = baselines(recipe, splits["train"], test) | networks(recipe, path.parent, test, say)
-    each_time = requirements.check(require, thresholds, contenders)
+    made = {name: [str(variable) for variable in each.data_vars] for name, each in contenders.items()}
+    each_time = requirements.check(require, thresholds, made)
     model: str = recipe.model.method
     scores = {
         name: _score(name, forecast, test, recipe, each_time, progress)
@@ -164,6 +165,9 @@ def score_baselines(
     test = splits[split]
     assert test.fine is not None
     contenders = baselines(recipe, splits["train"], test)
+    if not contenders:
+        what = f"names networks only ({', '.join(rungs.named(recipe))}), which have to be trained"
+        raise RecipeError(Problem(37, "verify.baselines", what, "climdiff run RECIPE trains and scores them"))
     scores = {name: _score(name, forecast, test, recipe, {}, progress) for name, forecast in contenders.items()}
     widest = max(scores, key=lambda name: len(scores[name].variables))
     return Verdict(widest, scores, {}, test.fine, test, recipe)

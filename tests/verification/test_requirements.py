@@ -9,7 +9,8 @@ import pytest
 from climdiff.errors import RecipeError
 from climdiff.verification.requirements import check, requirement
 
-THRESHOLDS, BASELINES = {"pr": (1.0, 10.0), "tas": ()}, ("bilinear", "analogs")
+THRESHOLDS = {"pr": (1.0, 10.0), "tas": ()}
+BASELINES = {"bilinear": ("pr", "tas"), "analogs": ("pr", "tas"), "rainfarm": ("pr",)}
 
 
 def refused(text: str) -> str:
@@ -65,4 +66,9 @@ def test_scores_beside_the_fair_crps_are_asked_for_by_variable():
 
 def test_a_foreign_ensemble_has_nothing_to_be_better_than():
     with pytest.raises(RecipeError, match=r"no baseline 'analogs' is scored. Fix: a foreign ensemble has no baselines"):
-        check([requirement("crps_fair < analogs")], {}, ())
+        check([requirement("crps_fair < analogs")], {}, {})
+
+
+def test_a_baseline_is_asked_for_the_variables_it_makes():
+    assert check([requirement("mae < rainfarm")], THRESHOLDS, BASELINES) == {"pr": ("mae",), "tas": ()}
+    assert "'rainfarm' makes no 'tas'. Fix: name one of its variables (pr)" in refused("tas: mae < rainfarm")

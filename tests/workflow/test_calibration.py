@@ -92,7 +92,7 @@ def test_a_store_tells_that_it_is_calibrated_and_takes_no_members_of_the_other_w
 
 def test_what_is_said(calibrated):
     _, found, said, seen = calibrated
-    assert "20 dates of the validation split, which also chose the checkpoint" in said[0]
+    assert "20 dates of the validation split: 10 choose, 10 are held out" in said[0]
     assert any(line.startswith("sampler and steps: ") for line in said)
     assert any(line.startswith("spread: ") for line in said)
     assert set(found.notes) <= set(said)
@@ -104,7 +104,7 @@ def test_scores_are_those_of_the_ensembles(calibrated, minute_recipe):
     from climdiff.verification.scorecard import scorecard
 
     run, found, _, _ = calibrated
-    pairs = calibration._dates(climdiff.load(run), BUDGET["times"])
+    pairs = calibration._dates(climdiff.load(run), BUDGET["times"])[0]
     for is_part, rows in ((False, found.tried), (True, found.held_out)):
         part = pairs.select(np.flatnonzero(halves(calibration._groups(pairs)) == is_part))
         for row in rows[-2:]:
@@ -151,7 +151,7 @@ def test_another_calibration_replaces_the_one_before_and_training_removes_it(run
 
 def test_a_one_step_network_is_kept_and_not_drawn_by_the_calibration(run, coarse):
     model = climdiff.load(run)
-    bundle_files.add_one_step(run / "bundle", model.downscaler.denoiser.state_dict())
+    bundle_files.add_one_step(run / "bundle", model.downscaler.denoiser.state_dict(), model.hash)
     before = climdiff.load(run, overrides=["sample.sampler=one_step"])
     calibrate(run, times=16, members=2)
     after = climdiff.load(run, overrides=["sample.sampler=one_step"])
@@ -196,7 +196,10 @@ def test_fault_044_a_bundle_that_changes_meanwhile_is_left_alone(run, monkeypatc
 
 
 def test_fault_044_a_folder_where_another_process_works_is_left_alone(run):
-    with alone(run), pytest.raises(MismatchError, match=r"CD-044 .*another process is training or calibrating"):
+    with (
+        alone(run),
+        pytest.raises(MismatchError, match=r"CD-044 .*another process is training, distill"),
+    ):
         calibrate(run, **BUDGET)
 
 

@@ -13,7 +13,7 @@ from climdiff.errors import MismatchError, RecipeError, RetryError
 from climdiff.workflow import distillation
 from climdiff.workflow.distillation import Comparison, distill
 from climdiff.workflow.sweep import sweep
-from climdiff.workflow.validation import chosen_times
+from climdiff.workflow.validation import chosen_times, other_times
 
 ONE_STEP = ["sample.sampler=one_step"]
 
@@ -37,7 +37,7 @@ def distilled(trained, tmp_path_factory):
 def test_the_comparison_is_that_of_the_two_ensembles(distilled, minute_recipe):
     run, (found,) = distilled
     pairs = build.open_splits(minute_recipe, ("validation",))["validation"]
-    pairs = pairs.select(distillation._compared(pairs.n_times, minute_recipe.train.validation_times))
+    pairs = pairs.select(other_times(pairs.n_times, minute_recipe.train.validation_times, 64, 16))
     truth = pairs.truth(slice(None))
     for overrides, crps in zip(([], ONE_STEP), found.crps, strict=True):
         drawn = bundle.load(run, overrides=overrides).downscaler.downscale(pairs.coarse, range(8), minute_recipe.seed)
@@ -46,10 +46,10 @@ def test_the_comparison_is_that_of_the_two_ensembles(distilled, minute_recipe):
 
 
 def test_the_comparison_is_on_dates_that_did_not_choose_the_checkpoint():
-    compared = set(distillation._compared(154, 64).tolist())
+    compared = set(other_times(154, 64, 64, 16).tolist())
     assert len(compared) == 64 and not compared & set(chosen_times(154, 64).tolist())
-    assert distillation._compared(70, 64).tolist() == chosen_times(70, 64).tolist()
-    assert distillation._compared(10, 64).tolist() == list(range(10))
+    assert other_times(70, 64, 64, 16).tolist() == chosen_times(70, 64).tolist()
+    assert other_times(10, 64, 64, 16).tolist() == list(range(10))
 
 
 def test_a_member_takes_one_evaluation_and_the_teacher_is_as_it_was(distilled, trained, minute_recipe, tmp_path):

@@ -76,7 +76,7 @@ def test_two_trainings_do_not_share_a_folder(minute_recipe, tmp_path):
     def another(progress):
         if progress.step == 1:
             with pytest.raises(
-                MismatchError, match=r"CD-044 .*another process is training or calibrating in this folder"
+                MismatchError, match=r"CD-044 .*another process is training, distilling or calibrating in this folder"
             ):
                 train(minute_recipe, tmp_path)
 
