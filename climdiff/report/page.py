@@ -14,9 +14,10 @@ import jinja2
 from matplotlib.figure import Figure
 from PIL import Image
 
+from climdiff.report.cards import Scores, card
 from climdiff.report.labels import lines, plain, sentence, units_label
 from climdiff.report.style import styled
-from climdiff.report.tables import COLUMNS, METHODS, Scores, event_table, headline, key_numbers, score_table
+from climdiff.report.tables import METHODS, headline, key_numbers
 
 _DPI = 170
 
@@ -47,8 +48,10 @@ class Picture:
 class VariableSection:
     """All there is to show of one variable.
 
-    `scores` is {downscaler: {score: value}} as in `scores.json`, all over the same dates and cells; `verdict`
-    sentences on how sure the differences are. `maps` are shown at full width, `curves` side by side.
+    `scores` is {downscaler: {score: value}} as in `scores.json`, all over the same dates and cells. `standing` is the
+    verdict in a sentence, `verdict` all of it, the last sentence its footing, `differences` its picture, `sure` each
+    (score, downscaler) whose difference to the model's is sure. `maps` are shown at full width, `curves` side by side,
+    of the methods that `beside` names.
     """
 
     name: str
@@ -58,6 +61,10 @@ class VariableSection:
     maps: tuple[Picture, ...] = ()
     curves: tuple[Picture, ...] = ()
     verdict: tuple[str, ...] = ()
+    standing: str = ""
+    differences: Picture | None = None
+    sure: frozenset[tuple[str, str]] = frozenset()
+    beside: str = ""
 
 
 @dataclass(frozen=True)
@@ -65,7 +72,8 @@ class Page:
     """What a report says. `model` is the downscaler the report is about; `recipe` its text.
 
     `period` names the dates scored; `facts` (training time, parameters, members …) and `provenance` (versions, hashes,
-    seeds, licences …) are shown as they are, in order.
+    seeds, licences …) are shown as they are, in order. `leaks` are sentences on test data that were trained on,
+    `skipped` on what was not scored, and why.
     """
 
     title: str
@@ -77,6 +85,8 @@ class Page:
     recipe: str = ""
     facts: Mapping[str, str] = field(default_factory=dict)
     provenance: Mapping[str, str] = field(default_factory=dict)
+    leaks: tuple[str, ...] = ()
+    skipped: tuple[str, ...] = ()
 
 
 def render(page: Page) -> str:
@@ -88,13 +98,11 @@ def render(page: Page) -> str:
     template = resources.files("climdiff.report").joinpath("page.html.j2").read_text(encoding="utf-8")
     return environment.from_string(template).render(
         page=page,
-        columns=COLUMNS,
         methods=METHODS,
         scored={name for section in page.sections for name in section.scores},
         headline=headline,
         key_numbers=key_numbers,
-        score_table=score_table,
-        event_table=event_table,
+        card=card,
     )
 
 

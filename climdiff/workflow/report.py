@@ -4,21 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 
 from climdiff.errors import Problem, RecipeError
+from climdiff.recipe.fields import Baseline
 from climdiff.recipe.schema import Recipe
 from climdiff.recipe.show import to_yaml
 from climdiff.report.curves import loss_figure, rank_histogram_figure, reliability_figure, score_bars, spectra_figure
+from climdiff.report.differences import differences_figure, standing
 from climdiff.report.labels import date_label, long_name, number, units_label
 from climdiff.report.maps import ensemble_maps
 from climdiff.report.page import Page, Picture, VariableSection, render
+from climdiff.report.rows import FINE_CELLS, FINE_POWER
 from climdiff.training.log import read as read_log
+from climdiff.verification.significance import Difference
 from climdiff.verification.spectra import Spectrum
+from climdiff.workflow import rungs
 from climdiff.workflow.verification import Verdict, replacing
 
 N_MAPS = 3
@@ -46,6 +51,8 @@ def write(verdict: Verdict, path: Path, *, log: Path | None = None, facts: Mappi
         recipe=to_yaml(recipe) if recipe else "",
         facts=dict(facts or {}),
         provenance=_provenance(verdict.ensemble),
+        leaks=verdict.leaks,
+        skipped=tuple(_skipped(verdict)),
     )
     with replacing(path) as building:
         building.write_text(render(page), encoding="utf-8")
@@ -53,15 +60,58 @@ def write(verdict: Verdict, path: Path, *, log: Path | None = None, facts: Mappi
 
 def _section(verdict: Verdict, name: str) -> VariableSection:
     attributes = verdict.ensemble[name].attrs
+    own = {key[1:]: found for key, found in verdict.differences.items() if key[0] == name}
+    crps = {method: found for (score, method), found in own.items() if score == "crps_fair"}
     return VariableSection(
         name=name,
         long_name=long_name(verdict.ensemble[name]),
         units=str(attributes.get("units", "")),
-        scores=verdict.to_json()[name],
+        scores=_numbers(verdict, name),
         maps=tuple(_maps(verdict, name)),
         curves=tuple(_curves(verdict, name)),
-        verdict=tuple(verdict.sentences(name)),
+        verdict=tuple(line for line in verdict.sentences(name) if line not in verdict.leaks),
+        standing=standing(crps),
+        differences=_differences(crps) if crps else None,
+        sure=frozenset(key for key, found in own.items() if found.is_better or found.is_worse),
     )
+
+
+def _numbers(verdict: Verdict, name: str) -> dict[str, dict[str, float | None]]:
+    """Return {method: {score: number}} of one variable, the power of short waves beside what `scores.json` has."""
+    found: dict[str, dict[str, float | None]] = {}
+    for method, row in verdict.to_json()[name].items():
+        spectrum = verdict.scores[method][name].spectrum
+        found[method] = row if spectrum is None else row | {FINE_POWER: fine_power(spectrum)}
+    return found
+
+
+def fine_power(spectrum: Spectrum) -> float:
+    """Return the power of members over that of the truth at wavelengths below 8 cells; NaN where there is none."""
+    short = spectrum.wavelength_cells < FINE_CELLS
+    truth = float(spectrum.truth[short].sum())
+    return float(spectrum.members[short].sum()) / truth if truth > 0 else float("nan")
+
+
+def _differences(found: Mapping[str, Difference]) -> Picture:
+    caption = (
+        "Fair CRPS of the model against each method, and the interval: left of 0 the model is better. Circles are "
+        "better and squares worse for sure; diamonds are not told apart. A single field's CRPS is its absolute error."
+    )
+    return Picture(differences_figure(found), "Differences", caption)
+
+
+def _skipped(verdict: Verdict) -> list[str]:
+    """Return sentences on methods of the ladder and scores that are missing, and why."""
+    lines = []
+    asked = verdict.recipe.verify.baselines if verdict.recipe else ()
+    if isinstance(asked, str) and (left := [name for name in get_args(Baseline) if name not in verdict.scores]):
+        lines.append(f"methods that these data do not allow: {', '.join(left)}")
+    untrained = [name for name in rungs.named(verdict.recipe) if name not in verdict.scores] if verdict.recipe else []
+    if untrained:
+        lines.append(f"methods that are not trained on this recipe: {', '.join(untrained)}")
+    for variable, found in verdict.scores[verdict.name].variables.items():
+        lines += [f"{variable}: scores of {what} left out: {why}" for what, why in found.skipped.items()]
+    return lines
 
 
 def _maps(verdict: Verdict, name: str) -> list[Picture]:

@@ -79,11 +79,50 @@ def test_the_page_has_every_part() -> None:
     training = (Picture(loss_figure([{"step": 1, "loss": 1.0}]), "Loss"),)
     page = Page("My run", (section,), training=training, recipe="seed: 1", provenance={"climdiff": "0.1"})
     found = outline(render(page))
-    for text in ("My run", "Daily rain: fair CRPS 0.138 mm day⁻¹", "Better than bilinear.", "seed: 1", "Brier, ≥ 1"):
+    for text in (
+        "My run",
+        "Daily rain: fair CRPS 0.138 mm day⁻¹",
+        "Better than bilinear.",
+        "seed: 1",
+        "Event: at least 1 mm day⁻¹",
+    ):
         assert text in found.text
     assert found.tags.count("img") == 1
-    assert ("class", "best") in found.attributes
-    assert any(name == "title" and "lower is better" in (value or "") for name, value in found.attributes)
+    assert any(name == "title" and "whatever its size" in (value or "") for name, value in found.attributes)
+
+
+def test_the_verdict_stands_before_everything_else() -> None:
+    section = VariableSection(
+        "pr", "rain", "mm", SCORES, verdict=("one by one", "the footing"), standing="It is better."
+    )
+    text = outline(render(Page("My run", (section,)))).text
+    places = [text.index(part) for part in ("It is better.", "The footing", "One by one", "Score card")]
+    assert places == sorted(places)
+
+
+def test_a_leak_is_an_alarm_on_top_and_without_one_there_is_none() -> None:
+    found = outline(render(Page("run", (), leaks=("3 test fields are training fields",))))
+    assert ("role", "alert") in found.attributes and "3 test fields are training fields" in found.text
+    assert ("role", "alert") not in outline(render(Page("run", ()))).attributes
+
+
+def test_what_is_sure_is_marked_in_the_cells() -> None:
+    section = VariableSection("pr", "rain", "mm", SCORES, sure=frozenset({("crps_fair", "bilinear")}))
+    html = render(Page("run", (section,)))
+    assert '<td class=" worse-3 sure">0.240*</td>' in html
+    assert html.count(' sure">') == 1
+
+
+def test_every_picture_says_in_words_what_it_shows() -> None:
+    found = outline(render(page_of("rain")))
+    assert found.tags.count("img") == len([value for name, value in found.attributes if value and name == "alt"])
+
+
+def test_what_was_not_scored_is_told() -> None:
+    assert (
+        "Pr: scores of series left out: no dates"
+        in outline(render(Page("r", (), skipped=("pr: scores of series left out: no dates",)))).text
+    )
 
 
 def test_nothing_is_loaded_from_elsewhere_and_nothing_is_run() -> None:

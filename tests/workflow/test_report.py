@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
+
+import numpy as np
 import pytest
 
 import climdiff
 from climdiff.errors import RecipeError
 from climdiff.recipe.schema import Report
+from climdiff.verification.spectra import Spectrum
 from climdiff.workflow import report
 from climdiff.workflow.generation import generate
 from climdiff.workflow.verification import verify
@@ -20,8 +24,6 @@ def verdict(trained, tmp_path_factory):
 
 
 def with_times(verdict, *times):
-    import dataclasses
-
     recipe = verdict.recipe.model_copy(update={"report": Report(times=times)})
     return dataclasses.replace(verdict, recipe=recipe)
 
@@ -30,6 +32,11 @@ def test_the_page_holds_everything(verdict, trained, tmp_path):
     report.write(verdict, tmp_path / "report.html", log=trained / "log.jsonl", facts={"machine": "test"})
     page = (tmp_path / "report.html").read_text()
     for text in (
+        "Verdict",
+        "The fair CRPS is",
+        "intervals hold at once",
+        "Score card",
+        "FSS, 5 x 5",
         "bilinear",
         "analogs",
         "oracle",
@@ -51,3 +58,17 @@ def test_times_of_the_recipe_are_mapped(verdict):
 def test_a_time_that_was_not_scored_is_told(verdict, time):
     with pytest.raises(RecipeError, match=r"CD-037 recipe minute: report\.times"):
         report.chosen_times(with_times(verdict, time), "pr")
+
+
+def test_the_power_of_short_waves_is_that_below_eight_cells():
+    wavelength = np.array([32.0, 16.0, 8.0, 4.0, 2.0])
+    members, truth = np.array([9.0, 9.0, 9.0, 1.0, 1.0]), np.array([1.0, 1.0, 1.0, 3.0, 1.0])
+    assert report.fine_power(Spectrum(wavelength, wavelength, members, members, truth, 1)) == 0.5
+    assert np.isnan(report.fine_power(Spectrum(wavelength, wavelength, members, members, np.zeros(5), 1)))
+
+
+def test_methods_and_scores_that_are_missing_are_told(verdict, tmp_path):
+    wanted = verdict.recipe.verify.model_copy(update={"baselines": ("bilinear", "gan")})
+    recipe = verdict.recipe.model_copy(update={"verify": wanted})
+    report.write(dataclasses.replace(verdict, recipe=recipe), tmp_path / "report.html")
+    assert "not trained on this recipe: gan" in (tmp_path / "report.html").read_text()

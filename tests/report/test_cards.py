@@ -1,0 +1,70 @@
+"""The score card orders methods, shades by the ratio of errors, and marks what is sure."""
+
+import pytest
+
+from climdiff.report.cards import Cell, card, shade
+from climdiff.report.rows import Row
+
+SCORES = {
+    "bilinear": {"crps_fair": 0.24, "bias": 0.0, "spread_skill": None, "p99": 20.0, "p99_truth": 25.0},
+    "diffusion": {"crps_fair": 0.138, "mae": 0.2, "bias": -0.002, "spread_skill": 0.9, "p99": 24.0, "p99_truth": 25.0},
+    "analogs": {"crps_fair": 0.139, "bias": float("nan"), "spread_skill": 1.0, "p99": 25.5, "p99_truth": 25.0},
+}
+
+
+def cells(key, **options):
+    found = card(SCORES, "diffusion", **options)
+    (line,) = [line for _, lines in found.groups for line in lines if line.row.key == key]
+    return dict(zip(found.methods, line.cells, strict=True))
+
+
+def test_the_model_comes_first_and_the_others_by_their_score():
+    assert card(SCORES, "diffusion").methods == ("diffusion", "analogs", "bilinear")
+
+
+def test_the_model_has_no_color_and_an_equal_method_is_alike():
+    found = cells("crps_fair")
+    assert (found["diffusion"].shade, found["analogs"].shade, found["bilinear"].shade) == ("", "same", "worse-3")
+
+
+def test_only_what_was_tested_and_found_is_marked():
+    found = cells("crps_fair", sure=frozenset({("crps_fair", "bilinear"), ("mae", "analogs")}))
+    assert {name for name, cell in found.items() if cell.is_sure} == {"bilinear"}
+
+
+def test_what_is_not_known_is_a_dash_without_color():
+    assert cells("bias")["analogs"] == Cell("–")
+    assert cells("spread_skill")["bilinear"] == Cell("–")
+
+
+def test_a_quantile_is_judged_by_its_distance_to_the_truth_which_has_a_column():
+    found = card(SCORES, "diffusion")
+    (line,) = [line for _, lines in found.groups for line in lines if line.row.key == "p99"]
+    assert [cell.shade for cell in line.cells] == ["", "better-3", "worse-3"]
+    assert (line.truth, found.has_truth) == ("25.0", True)
+
+
+def test_a_bias_that_does_not_matter_has_no_color():
+    assert cells("bias")["bilinear"].shade == "same"  # 0.002 beside a mean absolute error of 0.2
+
+
+@pytest.mark.parametrize(
+    ("best", "theirs", "mine", "expected"),
+    [
+        ("low", 1.01, 1.0, "same"),
+        ("low", 1.05, 1.0, "worse-1"),
+        ("low", 1.0, 1.2, "better-2"),
+        ("low", 1.0, 1.5, "better-3"),
+        ("high", 0.9, 0.8, "better-3"),
+        ("one", 2.0, 0.5, "same"),
+        ("one", 0.0, 0.9, "worse-3"),
+        ("none", 5.0, 1.0, ""),
+    ],
+)
+def test_the_shade_follows_the_distance_from_what_is_best(best, theirs, mine, expected):
+    assert shade(Row("score", "", "", best), {"score": theirs}, {"score": mine}) == expected
+
+
+def test_a_card_of_a_model_alone_has_its_numbers():
+    found = card({"ensemble": {"crps_fair": 0.5}}, "ensemble")
+    assert [cell.text for _, lines in found.groups for line in lines for cell in line.cells] == ["0.500"]
