@@ -1,4 +1,4 @@
-"""Figures of scores and of training: spectra, rank histograms, reliability, loss and score bars."""
+"""Figures of scores and of training: spectra, rank histograms, reliability and loss."""
 
 from __future__ import annotations
 
@@ -177,32 +177,6 @@ def loss_figure(rows: Sequence[Mapping[str, Any]], loss: str = "loss", validatio
         lower.set_ylabel("validation CRPS /\nbilinear MAE")
         lower.set_xlabel("optimizer step")
         lower.xaxis.set_major_formatter(FuncFormatter(lambda step, _: f"{step:,.0f}"))
-    return figure
-
-
-def score_bars(scores: Mapping[str, Mapping[str, Any]], metric: str = "crps_fair", units: str = "") -> Figure:
-    """Return a bar per downscaler, best at the top, with its `<metric>_interval` (low, high) where it has one."""
-    values = {name: float(row[metric]) for name, row in scores.items() if isinstance(row.get(metric), (int, float))}
-    ordered = sorted(values, key=lambda name: -values[name])
-    with styled():
-        figure = Figure(figsize=(3.6, 0.55 + 0.24 * max(len(ordered), 1)), layout="constrained")
-        FigureCanvasAgg(figure)
-        axes = figure.add_subplot()
-        reach = max([*values.values(), 1e-300])
-        for place, name in enumerate(ordered):
-            style = source_style(name, place)
-            axes.barh(place, values[name], height=0.68, color=style["color"])
-            end = values[name]
-            if interval := scores[name].get(f"{metric}_interval"):
-                axes.plot(interval, [place, place], color="black", linewidth=1.0)
-                end = max(end, float(interval[1]))
-            axes.text(end + 0.015 * reach, place, number(values[name]), va="center", size=6.5)
-        axes.set_yticks(range(len(ordered)), [source_style(name)["label"] for name in ordered])
-        axes.tick_params(axis="y", length=0)
-        axes.set_xlim(0, 1.16 * reach)
-        axes.spines[["top", "right", "left"]].set_visible(False)
-        name = drawn(metric.replace("crps_fair", "fair CRPS").replace("_", " "))
-        axes.set_xlabel(name + (f" [{drawn(units_label(units))}]" if units_label(units) else ""))
     return figure
 
 

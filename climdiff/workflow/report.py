@@ -14,13 +14,16 @@ from climdiff.errors import Problem, RecipeError
 from climdiff.recipe.fields import Baseline
 from climdiff.recipe.schema import Recipe
 from climdiff.recipe.show import to_yaml
-from climdiff.report.curves import loss_figure, rank_histogram_figure, reliability_figure, score_bars, spectra_figure
+from climdiff.report.curves import loss_figure, rank_histogram_figure, reliability_figure, spectra_figure
 from climdiff.report.differences import differences_figure, standing
 from climdiff.report.labels import date_label, long_name, number, units_label
 from climdiff.report.maps import ensemble_maps
 from climdiff.report.page import Page, Picture, VariableSection, render
 from climdiff.report.rows import FINE_CELLS, FINE_POWER
+from climdiff.report.skill import Binned, Quantiles, Scales, fss_figure, quantile_figure, spread_error_figure
 from climdiff.training.log import read as read_log
+from climdiff.verification.distribution import PERCENTS
+from climdiff.verification.scorecard import VariableScores
 from climdiff.verification.significance import Difference
 from climdiff.verification.spectra import Spectrum
 from climdiff.workflow import rungs
@@ -69,6 +72,7 @@ def _section(verdict: Verdict, name: str) -> VariableSection:
         scores=_numbers(verdict, name),
         maps=tuple(_maps(verdict, name)),
         curves=tuple(_curves(verdict, name)),
+        beside=_beside(verdict, name),
         verdict=tuple(line for line in verdict.sentences(name) if line not in verdict.leaks),
         standing=standing(crps),
         differences=_differences(crps) if crps else None,
@@ -163,12 +167,57 @@ def _position(wanted: int | str, times: xr.DataArray, recipe: Recipe) -> int:
     return int(found[0])
 
 
+def chosen_methods(verdict: Verdict, name: str) -> list[str]:
+    """Return what curves are drawn of.
+
+    The model, the best method without a network and the best with one by their fair CRPS, interpolation, and the law
+    that made the data where it is known.
+    """
+    crps = {
+        method: scores[name].scalars["crps_fair"]
+        for method, scores in verdict.scores.items()
+        if name in scores.variables
+    }
+    others = [method for method in sorted(crps, key=crps.__getitem__) if method not in (verdict.name, "oracle")]
+    plain = [method for method in others if method not in rungs.NEURAL][:1]
+    neural = [method for method in others if method in rungs.NEURAL][:1]
+    wanted = [verdict.name, *plain, *neural, "bilinear", "oracle"]
+    return [method for method in dict.fromkeys(wanted) if method in crps]
+
+
+def _beside(verdict: Verdict, name: str) -> str:
+    methods = [method.replace("_", " ") for method in chosen_methods(verdict, name)[1:]]
+    if not methods:
+        return ""
+    return (
+        f"Beside the model, curves show {', '.join(methods)}: by fair CRPS the best of the methods without a network "
+        "and with one, interpolation and the true law, as far as they were scored."
+    )
+
+
 def _curves(verdict: Verdict, name: str) -> list[Picture]:
-    found = {method: scores[name] for method, scores in verdict.scores.items() if name in scores.variables}
+    found = {method: verdict.scores[method][name] for method in chosen_methods(verdict, name)}
     units = units_label(verdict.ensemble[name].attrs.get("units", ""))
-    caption = "Fair CRPS of each method; for a single field it is the mean absolute error."
-    bars = score_bars(verdict.to_json()[name], units=str(verdict.ensemble[name].attrs.get("units", "")))
-    pictures = [Picture(bars, "Scores", caption)]
+    pictures = []
+    ranks = {method: scores.rank_histogram for method, scores in found.items() if scores.scalars["n_members"] > 1}
+    if ranks:
+        caption = "How often the truth has each rank among the members; flat is calibrated."
+        pictures.append(Picture(rank_histogram_figure(ranks), "Rank histograms", caption))
+    if binned := _binned(found):
+        caption = (
+            "Cells of like spread together: on the diagonal, the ensemble knows where it errs; above, it is too sure."
+        )
+        pictures.append(Picture(spread_error_figure(binned, units), "Error by spread", caption))
+    for threshold in found[verdict.name].reliability:
+        curves = {method: scores.reliability[threshold] for method, scores in found.items()}
+        event = _event(name, threshold, units)
+        caption = "Observed frequency where an event was forecast with each probability; the diagonal is reliable."
+        pictures.append(Picture(reliability_figure(curves, event), f"Reliability: {event}", caption))
+    if scales := _scales(found, name, units):
+        caption = (
+            "Skill for the place of an event by the side of the window it is sought in; useful above the dashed line."
+        )
+        pictures.append(Picture(fss_figure(scales), "Events by scale", caption))
     spectra = {
         method: scores.spectrum
         for method, scores in found.items()
@@ -177,16 +226,50 @@ def _curves(verdict: Verdict, name: str) -> list[Picture]:
     if spectra:
         caption = "Power of single members at each wavelength, and its ratio to that of the truth."
         pictures.append(Picture(spectra_figure(spectra, units), "Texture", caption))
-    ranks = {method: scores.rank_histogram for method, scores in found.items() if scores.scalars["n_members"] > 1}
-    if ranks:
-        caption = "How often the truth has each rank among the members; flat is calibrated."
-        pictures.append(Picture(rank_histogram_figure(ranks), "Rank histograms", caption))
-    for threshold in found[verdict.name].reliability:
-        curves = {method: scores.reliability[threshold] for method, scores in found.items()}
-        event = f"{name} ≥ {number(threshold)} {units}".strip()
-        caption = "Observed frequency where an event was forecast with each probability; the diagonal is reliable."
-        pictures.append(Picture(reliability_figure(curves, event), f"Reliability: {event}", caption))
+    quantiles = _quantiles(found)
+    if len(quantiles.percents) > 1:
+        caption = "Quantiles of all values, members against truth: below the diagonal, extremes are too weak."
+        pictures.append(Picture(quantile_figure(quantiles, units), "Extremes", caption))
     return pictures
+
+
+def _event(name: str, threshold: float, units: str) -> str:
+    return f"{name} ≥ {number(threshold)} {units}".strip()
+
+
+def _binned(found: Mapping[str, VariableScores]) -> dict[str, Binned]:
+    return {
+        method: Binned(scores.tables["by_spread_spread"].values, scores.tables["by_spread_error"].values)
+        for method, scores in found.items()
+        if "by_spread_spread" in scores.tables
+    }
+
+
+def _scales(found: Mapping[str, VariableScores], name: str, units: str) -> list[Scales]:
+    """Return the fractions skill scores of each event that came."""
+    tables = {method: scores.tables["fss"] for method, scores in found.items() if "fss" in scores.tables}
+    if not tables:
+        return []
+    first = next(iter(tables.values()))
+    scalars = next(iter(found.values())).scalars
+    return [
+        Scales(
+            _event(name, threshold, units),
+            first["width"].values,
+            {method: table.values[place] for method, table in tables.items()},
+            (1 + scalars[f"wet_fraction_truth@{threshold:g}"]) / 2,
+        )
+        for place, threshold in enumerate(first["threshold"].values)
+        if scalars[f"wet_fraction_truth@{threshold:g}"] > 0
+    ]
+
+
+def _quantiles(found: Mapping[str, VariableScores]) -> Quantiles:
+    """Return the quantiles that the truth has cells beyond."""
+    truth = next(iter(found.values())).scalars
+    percents = [text for each in PERCENTS if np.isfinite(truth.get(f"p{(text := f'{each:g}')}_truth", np.nan))]
+    members = {method: np.array([scores.scalars[f"p{p}"] for p in percents]) for method, scores in found.items()}
+    return Quantiles(percents, np.array([truth[f"p{p}_truth"] for p in percents]), members)
 
 
 def _has_power(spectrum: Spectrum) -> bool:

@@ -90,25 +90,6 @@ def test_a_short_log_is_drawn(rows: list[dict[str, float]]) -> None:
     assert saved(curves.loss_figure(rows))
 
 
-def test_the_best_score_is_the_uppermost_bar() -> None:
-    scores = {
-        "bilinear": {"crps_fair": 0.24},
-        "diffusion": {"crps_fair": 0.138, "crps_fair_interval": (0.12, 0.15)},
-        "unknown": {"crps_fair": None},
-    }
-    figure = curves.score_bars(scores, units="mm h-1")
-    axes = figure.axes[0]
-    assert [text.get_text() for text in axes.get_yticklabels()] == ["bilinear", "diffusion"]
-    assert [bar.get_width() for bar in axes.patches] == [0.24, 0.138]
-    assert [text.get_text() for text in axes.texts] == ["0.240", "0.138"]
-    assert axes.get_xlabel() == "fair CRPS [mm h⁻¹]"
-    assert np.allclose(axes.lines[0].get_xdata(), (0.12, 0.15))
-
-
-def test_a_hostile_name_is_drawn_as_text() -> None:
-    assert saved(curves.score_bars({"$\\frac{\x1b": {"crps_fair": 1.0}}, units="$^"))
-
-
 def test_the_loss_of_each_group_is_a_running_mean_of_its_own() -> None:
     rows = [
         {"step": 10 * number, "loss": 1.0, "loss_sigma_below_0.1": 2.0, "loss_sigma_0.1_to_1": 0.5 + number % 2}

@@ -1,5 +1,7 @@
 """The verdict in a sentence and as a picture says what the intervals say."""
 
+import io
+
 import numpy as np
 
 from climdiff.report.differences import BETTER, OPEN, WORSE, differences_figure, standing
@@ -42,3 +44,9 @@ def test_a_difference_without_an_interval_is_drawn_as_not_told_apart():
     axes = differences_figure({"analogs": difference(-20.0, np.nan, np.nan)}).axes[0]
     (point,) = [line for line in axes.lines if len(line.get_xdata()) == 1]
     assert point.get_color() == OPEN
+
+
+def test_a_hostile_name_is_drawn_as_text():
+    figure = differences_figure({"$\\frac{\x1b": FOUND["oracle"]})
+    figure.savefig(io.BytesIO())
+    assert figure.axes[0].get_yticklabels()[0].get_text() == r"\$\frac{"

@@ -10,6 +10,7 @@ import pytest
 import climdiff
 from climdiff.errors import RecipeError
 from climdiff.recipe.schema import Report
+from climdiff.verification.scorecard import Scores
 from climdiff.verification.spectra import Spectrum
 from climdiff.workflow import report
 from climdiff.workflow.generation import generate
@@ -43,6 +44,9 @@ def test_the_page_holds_everything(verdict, trained, tmp_path):
         "Texture",
         "Rank histograms",
         "Reliability",
+        "Error by spread",
+        "Events by scale",
+        "Extremes",
         "Training",
         "bundle hash",
     ):
@@ -72,3 +76,14 @@ def test_methods_and_scores_that_are_missing_are_told(verdict, tmp_path):
     recipe = verdict.recipe.model_copy(update={"verify": wanted})
     report.write(dataclasses.replace(verdict, recipe=recipe), tmp_path / "report.html")
     assert "not trained on this recipe: gan" in (tmp_path / "report.html").read_text()
+
+
+def test_curves_are_of_the_model_and_the_best_of_either_kind(verdict):
+    crps = {"climatology": 3.0, "bilinear": 2.0, "unet": 1.5, "crps": 1.0, "analogs": 1.2, "oracle": 0.1}
+    own = verdict.scores[verdict.name]["pr"]
+    scores = {verdict.name: verdict.scores[verdict.name]} | {
+        method: Scores({"pr": dataclasses.replace(own, scalars={**own.scalars, "crps_fair": value})})
+        for method, value in crps.items()
+    }
+    several = dataclasses.replace(verdict, scores=scores)
+    assert report.chosen_methods(several, "pr") == [verdict.name, "analogs", "crps", "bilinear", "oracle"]
