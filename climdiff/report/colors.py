@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import matplotlib
@@ -93,6 +93,14 @@ def spread_scale(spread: xr.DataArray) -> Scale:
     if is_rain(spread):
         return _stepped(_ramp(SPREAD_COLORS), _rain_levels(spread, high), under="white", extend="max")
     return _stepped(_ramp(SPREAD_COLORS), _round_levels(0.0, high))
+
+
+def difference_scale(change: xr.DataArray) -> Scale:
+    """Return the scale of a difference in percent: blue below 0, red above, symmetric, at most from -100 to 100."""
+    low, high = _common_range([change])
+    reach = min(max(abs(low), abs(high), 1.0), 100.0)
+    scale = _stepped(matplotlib.colormaps["RdBu_r"], _round_levels(-reach, reach))
+    return replace(scale, extend="max") if high > scale.levels[-1] else scale
 
 
 def source_style(name: str, order: int = 0) -> dict[str, Any]:

@@ -104,6 +104,19 @@ def _crps_scores(sums: Sums, setting: Setting) -> dict[str, float]:
     return probabilistic.crps_scores(sums, setting.n_members, setting.thresholds)
 
 
+def _crps_map_sums(block: Block) -> Sums:
+    if len(block.setting.shape) != 2:
+        return {}
+    error, spread = block.crps_terms
+    return {"crps": (block.weights * (error[0] - spread[0])).sum(axis=0), "weight": block.weights.sum(axis=0)}
+
+
+def _crps_map_tables(sums: Sums, setting: Setting) -> dict[str, xr.DataArray]:
+    crps, weight = sums["crps"], sums["weight"]
+    mean = np.divide(crps, weight, out=np.full(weight.shape, np.nan), where=weight > 0)
+    return {"crps_fair_by_cell": xr.DataArray(mean.astype(np.float32), dims=("y", "x"))}
+
+
 def _error_sums(block: Block) -> Sums:
     return fields.error_sums(*block.moments, block.truth, block.weights)
 
@@ -246,6 +259,7 @@ CELLWISE = ("crps", "errors", "events", "distribution")
 
 FAMILIES = (
     Family("crps", _crps_sums, _crps_scores),
+    Family("crps_map", _crps_map_sums, _no_scores, _crps_map_tables),
     Family("block_crps", _block_crps_sums, _block_crps_scores),
     Family("errors", _error_sums, _error_scores),
     Family("ranks", _rank_sums, _no_scores),

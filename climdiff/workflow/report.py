@@ -16,6 +16,7 @@ from climdiff.recipe.schema import Recipe
 from climdiff.recipe.show import to_yaml
 from climdiff.report.curves import loss_figure, rank_histogram_figure, reliability_figure, spectra_figure
 from climdiff.report.differences import differences_figure, standing
+from climdiff.report.gains import gain_maps
 from climdiff.report.labels import date_label, long_name, number, units_label
 from climdiff.report.maps import ensemble_maps
 from climdiff.report.page import Page, Picture, VariableSection, render
@@ -70,7 +71,7 @@ def _section(verdict: Verdict, name: str) -> VariableSection:
         long_name=long_name(verdict.ensemble[name]),
         units=str(attributes.get("units", "")),
         scores=_numbers(verdict, name),
-        maps=tuple(_maps(verdict, name)),
+        maps=(*_gains(verdict, name), *_maps(verdict, name)),
         curves=tuple(_curves(verdict, name)),
         beside=_beside(verdict, name),
         verdict=tuple(line for line in verdict.sentences(name) if line not in verdict.leaks),
@@ -116,6 +117,33 @@ def _skipped(verdict: Verdict) -> list[str]:
     for variable, found in verdict.scores[verdict.name].variables.items():
         lines += [f"{variable}: scores of {what} left out: {why}" for what, why in found.skipped.items()]
     return lines
+
+
+def _gains(verdict: Verdict, name: str) -> list[Picture]:
+    """Return the map of where the model is better than the best other method; none where nothing else was scored."""
+    rivals = [method for method in _ranked(verdict, name) if method not in (verdict.name, "oracle")]
+    fields = [verdict.scores[method][name].tables.get("crps_fair_by_cell") for method in (verdict.name, *rivals[:1])]
+    if len(fields) < 2 or fields[0] is None or fields[1] is None:
+        return []
+    grid = verdict.test.fine_grid
+    model, other = (field.rename({"y": grid.y_dim, "x": grid.x_dim}) for field in fields if field is not None)
+    units = str(verdict.ensemble[name].attrs.get("units", ""))
+    caption = (
+        f"Fair CRPS of the model and of {rivals[0].replace('_', ' ')}, the best other method, mean over all times, and "
+        "the difference in percent of the latter: blue where the model is better."
+    )
+    figure = gain_maps(model, other, grid, (verdict.name, rivals[0]), units)
+    return [Picture(figure, "Where the model is better", caption, format="png")]
+
+
+def _ranked(verdict: Verdict, name: str) -> list[str]:
+    """Return the methods by their fair CRPS, the best first."""
+    crps = {
+        method: scores[name].scalars["crps_fair"]
+        for method, scores in verdict.scores.items()
+        if name in scores.variables
+    }
+    return sorted(crps, key=crps.__getitem__)
 
 
 def _maps(verdict: Verdict, name: str) -> list[Picture]:
@@ -173,16 +201,12 @@ def chosen_methods(verdict: Verdict, name: str) -> list[str]:
     The model, the best method without a network and the best with one by their fair CRPS, interpolation, and the law
     that made the data where it is known.
     """
-    crps = {
-        method: scores[name].scalars["crps_fair"]
-        for method, scores in verdict.scores.items()
-        if name in scores.variables
-    }
-    others = [method for method in sorted(crps, key=crps.__getitem__) if method not in (verdict.name, "oracle")]
+    ranked = _ranked(verdict, name)
+    others = [method for method in ranked if method not in (verdict.name, "oracle")]
     plain = [method for method in others if method not in rungs.NEURAL][:1]
     neural = [method for method in others if method in rungs.NEURAL][:1]
     wanted = [verdict.name, *plain, *neural, "bilinear", "oracle"]
-    return [method for method in dict.fromkeys(wanted) if method in crps]
+    return [method for method in dict.fromkeys(wanted) if method in ranked]
 
 
 def _beside(verdict: Verdict, name: str) -> str:

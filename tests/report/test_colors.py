@@ -94,6 +94,18 @@ def test_the_spread_of_any_variable_starts_at_zero() -> None:
     assert colors.spread_scale(field([0.4, 2.0], **RAIN)).levels[0] == 0.1
 
 
+def test_a_difference_is_blue_below_zero_red_above_and_symmetric() -> None:
+    scale = colors.difference_scale(field([-30.0, 12.0], units="%"))
+    assert np.array_equal(scale.levels, -scale.levels[::-1]) and scale.levels[-1] >= 30
+    blue, red = (to_rgb(scale.colors(scale.norm(value))) for value in (-29.0, 29.0))
+    assert blue[2] > blue[0] and red[0] > red[2]
+
+
+def test_a_difference_beyond_a_hundred_percent_is_told_by_an_open_end() -> None:
+    scale = colors.difference_scale(field([-30.0, 900.0], units="%"))
+    assert (scale.levels[-1], scale.extend) == (100.0, "max")
+
+
 def test_two_sources_never_share_their_look() -> None:
     names = ["truth", "diffusion", "oracle", "bilinear", "analogs", "climatology", "gan", "vae"]
     looks = [colors.source_style(name, order) for order, name in enumerate(names)]

@@ -38,7 +38,7 @@ def test_stations_get_what_has_a_meaning_without_a_map(family: Family):
     values = np.random.default_rng(2).random((5, 6, 30))
     stations = Block(values[1:], values[0], np.ones((6, 30)), np.ones(6, bool), setting)
     sums = family.sums(stations)
-    assert bool(sums) == (family.name not in {"block_crps", "fss", "spectrum", "variogram"})
+    assert bool(sums) == (family.name not in {"block_crps", "crps_map", "fss", "spectrum", "variogram"})
 
 
 def test_labels_of_thresholds_are_short():

@@ -133,6 +133,18 @@ def test_the_series_and_its_weights_average_to_the_score():
     assert np.average(found.crps, weights=found.weight) == pytest.approx(found.scalars["crps_fair"], rel=1e-12)
 
 
+def test_the_map_of_the_crps_is_the_mean_over_the_times_with_a_truth():
+    forecast, truth = pair()
+    truth["pr"][:, 0, 0] = np.nan
+    truth["pr"][3:, 2, 1] = np.nan
+    found = scorecard(forecast, truth)["pr"].tables["crps_fair_by_cell"]
+    x, y = forecast["pr"].values.astype(float), truth["pr"].values.astype(float)
+    crps = np.abs(x - y).mean(axis=0) - np.abs(x[:, None] - x).sum(axis=(0, 1)) / (2 * 5 * 4)
+    assert np.isnan(found.values[0, 0])
+    assert found.values[2, 1] == pytest.approx(crps[:3, 2, 1].mean(), rel=1e-5)
+    assert found.values[1:] == pytest.approx(np.nanmean(crps[:, 1:], axis=0), rel=1e-5)
+
+
 def test_exchangeable_members_get_the_verdict_calibrated():
     forecast, truth = pair(n_members=4, n_times=60, shape=(24, 24))
     found = scorecard(forecast, truth)["pr"]

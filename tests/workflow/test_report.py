@@ -47,11 +47,12 @@ def test_the_page_holds_everything(verdict, trained, tmp_path):
         "Error by spread",
         "Events by scale",
         "Extremes",
+        "Where the model is better",
         "Training",
         "bundle hash",
     ):
         assert text in page
-    assert page.count("data:image/png;base64,") == report.N_MAPS
+    assert page.count("data:image/png;base64,") == report.N_MAPS + 1
 
 
 def test_times_of_the_recipe_are_mapped(verdict):
