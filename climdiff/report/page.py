@@ -73,7 +73,7 @@ class Page:
 
     `period` names the dates scored; `facts` (training time, parameters, members …) and `provenance` (versions, hashes,
     seeds, licences …) are shown as they are, in order. `leaks` are sentences on test data that were trained on,
-    `skipped` on what was not scored, and why.
+    `skipped` on what was not scored, and why. `calibrated` says what a calibration chose, `calibration` shows it.
     """
 
     title: str
@@ -87,6 +87,8 @@ class Page:
     provenance: Mapping[str, str] = field(default_factory=dict)
     leaks: tuple[str, ...] = ()
     skipped: tuple[str, ...] = ()
+    calibration: tuple[Picture, ...] = ()
+    calibrated: str = ""
 
 
 def render(page: Page) -> str:

@@ -74,7 +74,8 @@ def spread_error_figure(binned: Mapping[str, Binned], units: str = "") -> Figure
     """Return the error of the mean against the spread, by bins of like spread: on the diagonal spread tells error."""
     with styled():
         figure, axes = _square()
-        top = max((float(max(each.spread.max(), each.error.max())) for each in binned.values()), default=1.0)
+        top = max((float(max(each.spread.max(), each.error.max())) for each in binned.values()), default=0.0)
+        top = top or 1.0
         axes.plot([0, 1.05 * top], [0, 1.05 * top], color="black", linewidth=0.8, linestyle=(0, (4, 2)))
         for order, (name, each) in enumerate(binned.items()):
             axes.plot(each.spread, each.error, marker="o", markersize=2.8, **source_style(name, order))

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
-from climdiff import build, bundle, ladder
+from climdiff import build, bundle, bundle_files, ladder
+from climdiff.bundle_files import Calibration
 from climdiff.recipe.schema import Recipe
 from climdiff.training.checkpoint import complete
 from climdiff.training.loop import Progress
@@ -86,4 +87,17 @@ def publish(verdict: Verdict, folder: Path, facts: dict[str, str] | None = None)
     """Write scores and report of a verdict to `folder`."""
     verification.write(verdict, folder)
     log = folder / "log.jsonl"
-    report.write(verdict, folder / "report.html", log=log if log.exists() else None, facts=facts)
+    report.write(
+        verdict,
+        folder / "report.html",
+        log=log if log.exists() else None,
+        facts=facts,
+        calibration=_calibration(folder / "bundle"),
+    )
+
+
+def _calibration(path: Path) -> Calibration | None:
+    """Return the calibration of the bundle at `path`; None where there is no bundle or none was made."""
+    if not (path / "bundle.json").is_file():
+        return None
+    return bundle_files.read_calibration(path, bundle_files.read_about(path))

@@ -10,10 +10,13 @@ import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 
+from climdiff.bundle_files import Calibration
 from climdiff.errors import Problem, RecipeError
 from climdiff.recipe.fields import Baseline
+from climdiff.recipe.load import parse
 from climdiff.recipe.schema import Recipe
 from climdiff.recipe.show import to_yaml
+from climdiff.report.calibrations import calibration_figure
 from climdiff.report.curves import loss_figure, rank_histogram_figure, reliability_figure, spectra_figure
 from climdiff.report.differences import differences_figure, standing
 from climdiff.report.gains import gain_maps
@@ -28,13 +31,22 @@ from climdiff.verification.scorecard import VariableScores
 from climdiff.verification.significance import Difference
 from climdiff.verification.spectra import Spectrum
 from climdiff.workflow import rungs
+from climdiff.workflow.calibration import ways
+from climdiff.workflow.search import BAND
 from climdiff.workflow.verification import Verdict, replacing
 
 N_MAPS = 3
 PROVENANCE = ("version", "bundle_hash", "sampler", "steps", "guidance", "precision", "seed", "split")
 
 
-def write(verdict: Verdict, path: Path, *, log: Path | None = None, facts: Mapping[str, str] | None = None) -> None:
+def write(
+    verdict: Verdict,
+    path: Path,
+    *,
+    log: Path | None = None,
+    facts: Mapping[str, str] | None = None,
+    calibration: Calibration | None = None,
+) -> None:
     """Write the HTML report of a verdict to `path`.
 
     Args:
@@ -42,8 +54,10 @@ def write(verdict: Verdict, path: Path, *, log: Path | None = None, facts: Mappi
         path: The HTML file.
         log: `log.jsonl` of the training, for its curve.
         facts: Further facts to show, in order.
+        calibration: That of the model, shown beside an ensemble of ours.
     """
     recipe, times = verdict.recipe, verdict.ensemble["time"]
+    calibration = calibration if recipe else None
     rows = read_log(log) if log is not None else []
     page = Page(
         title=(recipe.title or recipe.name) if recipe else path.stem,
@@ -57,6 +71,8 @@ def write(verdict: Verdict, path: Path, *, log: Path | None = None, facts: Mappi
         provenance=_provenance(verdict.ensemble),
         leaks=verdict.leaks,
         skipped=tuple(_skipped(verdict)),
+        calibration=tuple(_ways(verdict, calibration)) if calibration else (),
+        calibrated=calibrated(calibration, verdict.ensemble) if calibration else "",
     )
     with replacing(path) as building:
         building.write_text(render(page), encoding="utf-8")
@@ -303,6 +319,36 @@ def _has_power(spectrum: Spectrum) -> bool:
 def _training(figure: Figure) -> Picture:
     caption = "Loss, and the fair CRPS of validation ensembles over the error of bilinear interpolation."
     return Picture(figure, "Training", caption)
+
+
+def calibrated(found: Calibration, ensemble: xr.Dataset) -> str:
+    """Return in sentences what a calibration chose, how good it is on other dates, and if the ensemble is drawn so."""
+    chosen = " ".join(f"sample.{key}={value}" for key, value in found.settings.items()) or "the recipe's way of drawing"
+    sample = parse(ensemble.attrs["climdiff_recipe"], "ensemble").sample
+    percent, low, high = found.held_out[1].difference
+    sure = "" if low is None or high is None else f" [{low:.1f}, {high:.1f}]"
+    return " ".join(
+        (
+            f"On {found.dates_chosen} dates of the validation split, {len(found.tried)} ways of drawing were tried and "
+            f"{chosen} chosen; on {found.dates_held_out} others its fair CRPS is {percent:+.1f} %{sure} from that of "
+            "the recipe's way.",
+            f"This ensemble is drawn {'so' if sample == found.sample else 'otherwise'}.",
+            *found.notes,
+        )
+    )
+
+
+def _ways(verdict: Verdict, found: Calibration) -> list[Picture]:
+    caption = "Fair CRPS of each way tried by its cost; fair CRPS and spread over skill by the factor on the noise."
+    return [
+        Picture(
+            calibration_figure(ways(found, name), BAND, str(verdict.ensemble[name].attrs.get("units", ""))),
+            f"Calibration of {name}",
+            caption,
+        )
+        for name in verdict.scores[verdict.name].variables
+        if all(name in each.scores for each in found.tried)
+    ]
 
 
 def _provenance(ensemble: xr.Dataset) -> dict[str, Any]:

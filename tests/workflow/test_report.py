@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import climdiff
+from climdiff.bundle_files import Calibration, Tried
 from climdiff.errors import RecipeError
 from climdiff.recipe.schema import Report
 from climdiff.verification.scorecard import Scores
@@ -88,3 +89,44 @@ def test_curves_are_of_the_model_and_the_best_of_either_kind(verdict):
     }
     several = dataclasses.replace(verdict, scores=scores)
     assert report.chosen_methods(several, "pr") == [verdict.name, "analogs", "crps", "bilinear", "oracle"]
+
+
+def test_a_calibration_is_told_and_drawn(verdict, tmp_path):
+    sample = verdict.recipe.sample.model_dump()
+    score = {"crps_fair": 0.2, "spread_skill": 0.9, "spread_skill_interval": (0.8, 1.0), "small_scale_ratio": 1.0}
+    own = {"settings": {}, "evaluations": 9, "seconds": 1.0, "scores": {"pr": score}, "difference": (0.0, 0.0, 0.0)}
+    other = own | {"settings": {"spread": 1.2}, "difference": (-2.5, -4.0, -1.0)}
+    found = Calibration(
+        climdiff="1",
+        bundle_hash="",
+        recipe=sample,
+        sample={**sample, "spread": 1.2},
+        seed=0,
+        members=4,
+        dates_chosen=8,
+        dates_held_out=7,
+        tried=(own, other),
+        held_out=(own, other),
+        notes=("one note",),
+    )
+    report.write(verdict, tmp_path / "report.html", calibration=found)
+    page = (tmp_path / "report.html").read_text()
+    assert "sample.spread=1.2 chosen; on 7 others its fair CRPS is -2.5 % [-4.0, -1.0]" in page
+    assert "This ensemble is drawn otherwise." in page
+    assert "one note" in page and "Calibration of pr" in page
+
+
+def test_an_ensemble_drawn_as_calibrated_says_so(verdict):
+    sample = verdict.recipe.sample
+    tried = Tried(settings={}, evaluations=9, seconds=1.0, scores={}, difference=(0.0, None, None))
+    found = Calibration.model_construct(
+        recipe=sample,
+        sample=sample,
+        dates_chosen=8,
+        dates_held_out=7,
+        tried=(tried,),
+        held_out=(tried, tried),
+        notes=(),
+    )
+    said = report.calibrated(found, verdict.ensemble)
+    assert "the recipe's way of drawing chosen" in said and said.endswith("This ensemble is drawn so.")
