@@ -179,7 +179,7 @@ def _maps(verdict: Verdict, name: str) -> list[Picture]:
         )
         caption = (
             "The coarse input where there is one, the truth, mean and spread of the ensemble, and its first members on "
-            "one scale. Without dates in the recipe, a wet, a middling and a drier one are chosen by the truth's mean."
+            "one scale. Dates that the recipe does not name are chosen by the truth's mean: a high one, and lower ones."
         )
         pictures.append(Picture(figure, date_label(time), caption, format="png"))
     return pictures
