@@ -231,14 +231,3 @@ def test_score_cards_of_other_times_or_cells_are_refused():
 def test_a_perfect_reference_is_refused():
     with pytest.raises(DataError, match="CD-033 scores: the reference has a mean score of 0"):
         one(np.ones(3), np.zeros(3))
-
-
-def test_times_of_one_scene_become_one():
-    """Ten copies of each of 40 values know no more than the 40."""
-    forecast, reference = np.random.default_rng(4).gamma(2.0, 1.0, (2, 40))
-    many = [scores_of(np.repeat(each, 10), np.tile(np.arange(10.0), 40)) for each in (forecast, reference)]
-    pair = paired(*many, "crps_fair", np.repeat(np.arange(40), 10))
-    np.testing.assert_allclose(pair.forecast, forecast)
-    np.testing.assert_allclose(pair.reference, reference)
-    np.testing.assert_allclose(pair.weight, 45)
-    assert compare({"it": pair}, seed=0)["it"].n == 40
