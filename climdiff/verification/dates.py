@@ -106,9 +106,8 @@ def difference(
 
 
 def _compared(groups: np.ndarray, one: np.ndarray, other: np.ndarray, seed: int) -> Difference:
-    """Return by how many percent one is above the other, summed over groups; one that adds to neither is left out."""
+    """Return by how many percent one is above the other, summed over groups; one that adds to neither has no weight."""
     numbers = np.unique(groups, return_inverse=True)[1]
     sums = np.bincount(numbers, one), np.bincount(numbers, other)
-    is_used = (sums[0] != 0) | (sums[1] != 0)
-    pair = Paired(sums[0][is_used], sums[1][is_used], np.ones(int(is_used.sum())))
-    return compare({"": pair}, seed=seed)[""]
+    weight = ((sums[0] != 0) | (sums[1] != 0)).astype(np.float64)
+    return compare({"": Paired(*sums, weight)}, seed=seed)[""]

@@ -50,8 +50,8 @@ class Difference:
     """Mean score of a forecast less that of a reference, in percent of the reference: negative is better.
 
     `low` and `high` bound the interval, NaN where there are too few times for one. All intervals of one call of
-    `compare` contain their true values at once with probability `level`. They rest on `n` times, which are
-    worth `n_independent`, in blocks of `block`.
+    `compare` contain their true values at once with probability `level`. They rest on `n` times with weight, which
+    are worth `n_independent`, in blocks of `block`.
     """
 
     percent: float
@@ -139,21 +139,27 @@ def compare(
     """
     if not comparisons:
         return {}
+    has_weight = np.stack([each.weight > 0 for each in comparisons.values()])
+    is_used = has_weight.any(axis=0)
     sums = [_weighted(each) for each in comparisons.values()]
-    forecast, reference = (np.stack(side) for side in zip(*sums, strict=True))  # (comparison, time)
+    forecast, reference = (np.stack(side)[:, is_used] for side in zip(*sums, strict=True))  # (comparison, time)
     ratio = forecast.sum(axis=1) / reference.sum(axis=1)
-    n = forecast.shape[1]
-    residual = (forecast - ratio[:, None] * reference) / reference.mean(axis=1, keepdims=True)
-    series = [*residual, *forecast, *reference]
-    block = int(np.clip(round(LENGTHENED * max(memory(x).block for x in series)), 1, max(1, n // MIN_BLOCKS)))
-    n_independent = min(_n_independent(x) for x in series)
+    scale = reference.mean(axis=1, keepdims=True)
+    residual = (forecast - ratio[:, None] * reference) / scale
+    parts = [residual, forecast, reference]
+    own = [[part[i, has] for part in parts] for i, has in enumerate(has_weight[:, is_used])]  # times with weight
+    n_independent = np.array([min(_n_independent(x) for x in series) for series in own])
+    is_told = n_independent >= MIN_INDEPENDENT
+    longest = max((memory(x).block for part in parts for x in part[is_told]), default=1.0)
+    block = int(np.clip(round(LENGTHENED * longest), 1, max(1, is_used.sum() // MIN_BLOCKS)))
     margin = np.full(len(ratio), np.nan)
-    if n_independent >= MIN_INDEPENDENT:
-        margin = _margins(residual, reference / reference.mean(axis=1, keepdims=True), block, seed, level, n_draws)
+    if is_told.any():
+        margin[is_told] = _margins(residual[is_told], (reference / scale)[is_told], block, seed, level, n_draws)
     found = {}
-    for (key, each), center, half in zip(comparisons.items(), ratio, margin, strict=True):
-        percent = 100 * (np.maximum([center, center - half, center + half], 0.0) ** each.power - 1)
-        found[key] = Difference(float(percent[0]), float(percent[1]), float(percent[2]), n, n_independent, block, level)
+    for i, (key, each) in enumerate(comparisons.items()):
+        ends = np.maximum([ratio[i], ratio[i] - margin[i], ratio[i] + margin[i]], 0.0)
+        percent, low, high = map(float, 100 * (ends**each.power - 1))
+        found[key] = Difference(percent, low, high, len(own[i][0]), float(n_independent[i]), block, level)
     return found
 
 

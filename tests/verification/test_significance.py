@@ -199,8 +199,21 @@ def test_times_without_weight_do_not_count():
     weight[::7] = 0
     holed = np.where(weight > 0, score, np.nan)
     found = compare({"it": Paired(holed, reference, weight)}, seed=0)["it"]
-    assert found.percent == pytest.approx(100 * (score[weight > 0].mean() / reference[weight > 0].mean() - 1))
-    assert found.is_told
+    assert found.n == 42 and found.is_told
+    alone = one(score[weight > 0], reference[weight > 0])
+    assert (found.low, found.high, found.n_independent) == pytest.approx((alone.low, alone.high, alone.n_independent))
+
+
+def test_a_variable_known_at_three_times_is_not_told_and_leaves_another_as_it_is():
+    score, reference = np.random.default_rng(11).random((2, 92))
+    weight = np.zeros(92)
+    weight[[3, 40, 80]] = 1
+    whole, holed = Paired(score, reference, np.ones(92)), Paired(reference, score, weight)
+    found = compare({"pr": whole, "tas": holed}, seed=0)
+    alone = one(score, reference)
+    assert (found["pr"].low, found["pr"].high, found["pr"].n) == pytest.approx((alone.low, alone.high, 92))
+    assert (found["tas"].n, found["tas"].is_told) == (3, False)
+    assert found["tas"].n_independent <= 3
 
 
 def test_nothing_to_compare_gives_nothing():
