@@ -203,7 +203,7 @@ def _margins(
     critical = np.quantile(largest, level, method="higher")
     # Blocks miss the memory that reaches across their ends: the flat-top estimate does not.
     variance = [max(float((sums**2).mean()) / block, memory(x).variance) for sums, x in zip(e, residual, strict=True)]
-    return critical * np.sqrt(np.array(variance) / (n_blocks * block))
+    return critical * np.sqrt(np.array(variance) / n)
 
 
 def _block_sums(series: np.ndarray, block: int) -> np.ndarray:

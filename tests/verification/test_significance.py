@@ -12,8 +12,9 @@ from scipy.signal import lfilter
 from scores.stats.statistical_tests import diebold_mariano
 
 from climdiff.errors import DataError
+from climdiff.verification.memory import memory
 from climdiff.verification.scorecard import VariableScores
-from climdiff.verification.significance import MIN_INDEPENDENT, Difference, Paired, compare, paired
+from climdiff.verification.significance import MIN_INDEPENDENT, Difference, Paired, _margins, compare, paired
 
 
 def scores_of(crps: np.ndarray, weight: np.ndarray | None = None, **by_time: np.ndarray) -> VariableScores:
@@ -91,6 +92,20 @@ def test_blocks_see_the_memory_of_a_series():
     shuffled = np.random.default_rng(7).permutation(series)
     ratio = half_width(one(100 + series, np.full(8000, 100.0))) / half_width(one(100 + shuffled, np.full(8000, 100.0)))
     assert ratio == pytest.approx(3, rel=0.15)
+
+
+def test_no_interval_is_narrower_because_blocks_overlap():
+    """An average of 6 neighbors: 37 times in blocks of 6 are 7 blocks, 42 places, but still 37 times."""
+    series = np.convolve(np.random.default_rng(0).normal(size=42), np.full(6, 1 / 6), "valid")
+    anomaly = (series - series.mean())[None]
+    margin = _margins(anomaly, np.ones((1, 37)), 6, 0, 1.0, 1)
+    # the one draw made is the critical value at level 1, so that only the standard error is left to compare
+    sums = np.convolve(np.concatenate([anomaly[0], anomaly[0, :5]]), np.ones(6), "valid")
+    variance = max((sums**2).mean() / 6, memory(anomaly[0]).variance)
+    chosen = np.random.default_rng(0).integers(37, size=(1, 7))[0]
+    e = sums[chosen]
+    critical = abs(e.sum()) / np.sqrt((e - e.mean()) @ (e - e.mean()))
+    assert margin == pytest.approx([critical * np.sqrt(variance / 37)])
 
 
 def test_pairing_cancels_what_is_hard_for_both():
