@@ -42,6 +42,7 @@ NEAR, MOST = 0.01, 5
 """The factor is found when log(spread over skill) is this near to 0, or after so many trials."""
 BESIDE = 1.05
 """Factors this much above and below are tried too, for the curve."""
+TOO_FEW = "too few dates to tell ways apart: no more evaluations are tried; give more --times"
 ERRORS_WIDE = 2 * 1.96
 """Standard errors from end to end of a 95 % interval."""
 
@@ -140,8 +141,10 @@ class Search:
                 found.append(trial)
                 if before is not None:
                     gain = self.difference(trial, before)
-                    if gain.percent > -_error(gain):
-                        break  # more evaluations do not help this sampler
+                    if not gain.is_told and TOO_FEW not in self.notes:
+                        self.notes.append(TOO_FEW)
+                    if not gain.is_told or gain.percent > -_error(gain):
+                        break  # as far as these dates tell, more evaluations do not help this sampler
                 before = trial
         return found
 
@@ -192,10 +195,10 @@ class Search:
         return self.pick(base, [each for each in kept if each is not base])
 
     def _cannot_tell(self, trial: Trial) -> bool:
-        """Return whether every variable outside the band might be anywhere in it and beyond."""
+        """Return whether every variable outside the band might be anywhere in it and beyond, or is not told at all."""
         outside = [found for found in trial.scores.values() if not BAND[0] <= found.spread_skill <= BAND[1]]
         intervals = [found.spread_skill_interval(self.groups, self.recipe.seed) for found in outside]
-        return all(low < BAND[0] and high > BAND[1] for low, high in intervals)
+        return not any(low >= BAND[0] or high <= BAND[1] for low, high in intervals)  # NaN where it is not told
 
     def _varied(self, current: Trial, changes: Sequence[Mapping[str, Any]]) -> list[Trial]:
         trials = [self._vary(current, **each) for each in changes]

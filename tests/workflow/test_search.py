@@ -160,6 +160,22 @@ def test_a_spread_that_the_dates_cannot_tell_from_a_good_one_stays(minute_recipe
     assert "not told from 0.95 to 1.05" in search.notes[0]
 
 
+def test_so_few_dates_that_nothing_has_an_interval_change_nothing(minute_recipe):
+    crps = np.random.default_rng(5).gamma(2.0, 1.0, 8)
+
+    def score(sample):
+        noise = np.random.default_rng(sample.steps).normal(size=8)
+        scores = DateScores(8, np.ones(8), crps * (1 + 0.1 * noise), crps, 0.5 * sample.spread**2 * np.ones(8))
+        return Trial(sample, sample.steps, 0.01, {"pr": scores}, {"pr": 1.0})
+
+    search = Search(with_sample(minute_recipe, sampler="dpmpp_2m", steps=20), score, np.arange(8))
+    assert violation(search.own) > 0
+    assert search.choose() is search.own
+    assert {trial.sample.steps for trial in search.trials} == {5, 10, 20}, "40 do not follow on what is not told"
+    assert search.notes[0].startswith("too few dates to tell ways apart")
+    assert "the spread stays as it is" in search.notes[1] and len(search.notes) == 2
+
+
 def test_two_targets_that_pull_apart_get_the_least_violation(minute_recipe):
     ones = np.ones(400)
     recipe = with_sample(minute_recipe, sampler="dpmpp_2m", steps=4, levels=LEVELS)
