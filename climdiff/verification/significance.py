@@ -51,7 +51,7 @@ class Difference:
 
     `low` and `high` bound the interval, NaN where there are too few times for one. All intervals of one call of
     `compare` contain their true values at once with probability `level`. They rest on `n` times with weight, which
-    are worth `n_independent`, in blocks of `block`.
+    are worth `n_independent`, in blocks of `block`. `error` is the standard error of `percent`, NaN as the interval.
     """
 
     percent: float
@@ -61,6 +61,7 @@ class Difference:
     n_independent: float
     block: int
     level: float = LEVEL
+    error: float = float("nan")
 
     @property
     def n_blocks(self) -> int:
@@ -152,14 +153,20 @@ def compare(
     is_told = n_independent >= MIN_INDEPENDENT
     longest = max((memory(x).block for part in parts for x in part[is_told]), default=1.0)
     block = int(np.clip(round(LENGTHENED * longest), 1, max(1, is_used.sum() // MIN_BLOCKS)))
-    margin = np.full(len(ratio), np.nan)
+    error = np.full(len(ratio), np.nan)
+    critical = np.nan
     if is_told.any():
-        margin[is_told] = _margins(residual[is_told], (reference / scale)[is_told], block, seed, level, n_draws)
+        critical, error[is_told] = _studentized(
+            residual[is_told], (reference / scale)[is_told], block, seed, level, n_draws
+        )
     found = {}
     for i, (key, each) in enumerate(comparisons.items()):
-        ends = np.maximum([ratio[i], ratio[i] - margin[i], ratio[i] + margin[i]], 0.0)
+        half = critical * error[i]
+        ends = np.maximum([ratio[i], ratio[i] - half, ratio[i] + half], 0.0)
         percent, low, high = map(float, 100 * (ends**each.power - 1))
-        found[key] = Difference(percent, low, high, len(own[i][0]), float(n_independent[i]), block, level)
+        slope = 100 * each.power * max(ratio[i], np.finfo(float).tiny) ** (each.power - 1)
+        counts = len(own[i][0]), float(n_independent[i]), block
+        found[key] = Difference(percent, low, high, *counts, level, float(slope * error[i]))
     return found
 
 
@@ -177,10 +184,10 @@ def _n_independent(series: np.ndarray) -> float:
     return len(series) / max(1.0, memory(series).variance / variance) if variance > 0 else float(len(series))
 
 
-def _margins(
+def _studentized(
     residual: np.ndarray, reference: np.ndarray, block: int, seed: int, level: float, n_draws: int
-) -> np.ndarray:
-    """Return half the width of the interval of each ratio of means.
+) -> tuple[float, np.ndarray]:
+    """Return the critical value of all, and the standard error of each ratio of means: an interval is their product.
 
     The ratio of a draw differs from the one found by sum(residual) / sum(reference), of standard error
     sqrt(sum((residual - difference * reference)^2)) / sum(reference), all sums over the blocks drawn.
@@ -200,10 +207,10 @@ def _margins(
         difference = sum_e / sum_r
         error = np.sqrt(np.maximum(sum_ee - 2 * difference * sum_er + difference**2 * sum_rr, 0.0)) / sum_r
         largest[start : start + step] = _ratio(np.abs(difference), error).max(axis=1)
-    critical = np.quantile(largest, level, method="higher")
+    critical = float(np.quantile(largest, level, method="higher"))
     # Blocks miss the memory that reaches across their ends: the flat-top estimate does not.
     variance = [max(float((sums**2).mean()) / block, memory(x).variance) for sums, x in zip(e, residual, strict=True)]
-    return critical * np.sqrt(np.array(variance) / n)
+    return critical, np.sqrt(np.array(variance) / n)
 
 
 def _block_sums(series: np.ndarray, block: int) -> np.ndarray:

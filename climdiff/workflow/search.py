@@ -43,8 +43,6 @@ NEAR, MOST = 0.01, 5
 BESIDE = 1.05
 """Factors this much above and below are tried too, for the curve."""
 TOO_FEW = "too few dates to tell ways apart: no more evaluations are tried; give more --times"
-ERRORS_WIDE = 2 * 1.96
-"""Standard errors from end to end of a 95 % interval."""
 
 
 class Search:
@@ -124,7 +122,7 @@ class Search:
 
     def _is_equal(self, trial: Trial, best: Trial) -> bool:
         found = self.difference(trial, best)
-        return found.percent <= _error(found)
+        return found.percent <= found.error
 
     def _steps(self, current: Trial) -> list[Trial]:
         found: list[Trial] = []
@@ -143,7 +141,7 @@ class Search:
                     gain = self.difference(trial, before)
                     if not gain.is_told and TOO_FEW not in self.notes:
                         self.notes.append(TOO_FEW)
-                    if not gain.is_told or gain.percent > -_error(gain):
+                    if not gain.is_told or gain.percent > -gain.error:
                         break  # as far as these dates tell, more evaluations do not help this sampler
                 before = trial
         return found
@@ -292,8 +290,3 @@ def shown(trial: Trial) -> str:
 
 def _percent(found: Difference) -> str:
     return f"fair CRPS {found.percent:+.1f} % [{found.low:+.1f}, {found.high:+.1f}]"
-
-
-def _error(found: Difference) -> float:
-    """Return the standard error of a difference [percent]."""
-    return (found.high - found.low) / ERRORS_WIDE

@@ -14,7 +14,7 @@ from scores.stats.statistical_tests import diebold_mariano
 from climdiff.errors import DataError
 from climdiff.verification.memory import memory
 from climdiff.verification.scorecard import VariableScores
-from climdiff.verification.significance import MIN_INDEPENDENT, Difference, Paired, _margins, compare, paired
+from climdiff.verification.significance import MIN_INDEPENDENT, Difference, Paired, compare, paired
 
 
 def scores_of(crps: np.ndarray, weight: np.ndarray | None = None, **by_time: np.ndarray) -> VariableScores:
@@ -94,18 +94,23 @@ def test_blocks_see_the_memory_of_a_series():
     assert ratio == pytest.approx(3, rel=0.15)
 
 
-def test_no_interval_is_narrower_because_blocks_overlap():
-    """An average of 6 neighbors: 37 times in blocks of 6 are 7 blocks, 42 places, but still 37 times."""
-    series = np.convolve(np.random.default_rng(0).normal(size=42), np.full(6, 1 / 6), "valid")
-    anomaly = (series - series.mean())[None]
-    margin = _margins(anomaly, np.ones((1, 37)), 6, 0, 1.0, 1)
-    # the one draw made is the critical value at level 1, so that only the standard error is left to compare
-    sums = np.convolve(np.concatenate([anomaly[0], anomaly[0, :5]]), np.ones(6), "valid")
-    variance = max((sums**2).mean() / 6, memory(anomaly[0]).variance)
-    chosen = np.random.default_rng(0).integers(37, size=(1, 7))[0]
-    e = sums[chosen]
-    critical = abs(e.sum()) / np.sqrt((e - e.mean()) @ (e - e.mean()))
-    assert margin == pytest.approx([critical * np.sqrt(variance / 37)])
+@pytest.mark.parametrize("power", [1.0, 0.5])
+def test_the_standard_error_is_that_of_the_mean_of_n_times(power: float):
+    """Averages of 6 neighbors: 37 times are more places in whole blocks, but still 37 times."""
+    series = np.convolve(np.random.default_rng(0).normal(size=42), np.ones(6), "valid")
+    found = one(100 + series, np.full(37, 100.0), power=power)
+    anomaly = series - series.mean()
+    block = found.block
+    assert 37 % block
+    sums = np.convolve(np.concatenate([anomaly, anomaly[: block - 1]]), np.ones(block), "valid")
+    long_run = max((sums**2).mean() / block, memory(anomaly).variance)
+    assert found.error == pytest.approx(power * np.sqrt(long_run / 37) * (1 + series.mean() / 100) ** (power - 1))
+
+
+def test_a_standard_error_is_no_wider_for_few_times_as_the_interval_is():
+    generator = np.random.default_rng(1)
+    few = one(10 + generator.normal(size=16), np.full(16, 10.0))
+    assert (few.high - few.low) / (2 * 1.96) > 1.1 * few.error > 0
 
 
 def test_pairing_cancels_what_is_hard_for_both():
