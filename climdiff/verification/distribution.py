@@ -32,7 +32,10 @@ def distribution_sums(members: np.ndarray, truth: np.ndarray, weights: np.ndarra
 
 
 def quantiles(histogram: np.ndarray, percents: np.ndarray) -> np.ndarray:
-    """Return the least values that at least that share of the weight does not exceed, to `RELATIVE_ERROR`."""
+    """Return the least values that at least that share of the weight does not exceed, to `RELATIVE_ERROR`.
+
+    NaN where that is a value in an outermost bin, which has all of 2^24 and more (of either sign).
+    """
     total = np.cumsum(histogram)
     reached = np.searchsorted(total, percents / 100 * total[-1] * (1 - 1e-12))
     return _middles(np.minimum(reached, len(histogram) - 1) - _N)
@@ -41,7 +44,7 @@ def quantiles(histogram: np.ndarray, percents: np.ndarray) -> np.ndarray:
 def distribution_scores(sums: Mapping[str, np.ndarray]) -> dict[str, float]:
     """Return `p50`, ..., `p99.9` of all members together, and each with `_truth`, in the unit of the values.
 
-    NaN where the truth has fewer than one cell beyond the quantile.
+    NaN where the truth has fewer than one cell beyond the quantile, or its size is near 2^24 or beyond.
     """
     percents = np.array(PERCENTS)
     known = (100 - percents) / 100 * float(sums["n_cells"]) >= 1 - 1e-9
@@ -64,8 +67,9 @@ def _bins(values: np.ndarray) -> np.ndarray:
 
 
 def _middles(bins: np.ndarray) -> np.ndarray:
-    """Return the value in the middle of each bin, counted from that of zero."""
+    """Return the value in the middle of each bin, counted from that of zero; NaN for the outermost, without an end."""
     size = np.abs(bins) - 1
     octave, part = size >> _MANTISSA, size & ((1 << _MANTISSA) - 1)
     value = np.ldexp(1 + (part + 0.5) / (1 << _MANTISSA), octave - 40)
+    value[size + 1 == _N] = np.nan
     return np.where(bins == 0, 0.0, np.sign(bins) * value)

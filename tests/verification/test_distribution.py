@@ -53,6 +53,16 @@ def test_values_beyond_all_bins_are_put_into_the_outermost():
     assert sums["truth"].sum() == 5
 
 
+@pytest.mark.parametrize("sign", [-1, 1])
+def test_a_quantile_beyond_all_bins_is_not_told(sign: int):
+    values = sign * np.array([1.0, 3e7, 3e7])
+    found = scores_of(np.tile(values, (2, 1)), values)
+    assert np.isnan(found["p50"]) and np.isnan(found["p50_truth"])
+    values[1:] = sign * 1.6e7
+    found = scores_of(np.tile(values, (2, 1)), values)
+    assert found["p50"] == found["p50_truth"] == pytest.approx(sign * 1.6e7, rel=RELATIVE_ERROR)
+
+
 def test_bins_rise_with_the_value():
     values = np.sort(
         np.random.default_rng(3).normal(size=1000) * 10.0 ** np.random.default_rng(4).integers(-10, 6, 1000)
