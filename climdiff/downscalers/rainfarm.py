@@ -19,6 +19,7 @@ from climdiff.data.pairs import Pairs
 from climdiff.downscalers.contract import ensemble
 from climdiff.downscalers.draws import date_keys, generator
 from climdiff.downscalers.guess import Guess
+from climdiff.errors import DataError, Problem
 from climdiff.grids.blocks import Blocks
 from climdiff.grids.conserving import scaled
 
@@ -46,6 +47,9 @@ class RainFARM:
             train: Training pairs whose coarse fields are block means.
             blocks: How fine cells make up the coarse ones, for each variable to be disaggregated.
             limits: Lowest and highest value of a cell, per variable.
+
+        Raises:
+            DataError: CD-033, a variable without rain on the dates looked at; as `Guess`.
         """
         assert train.fine is not None
         self.guess = Guess.of_pairs(train, tuple(blocks))
@@ -82,27 +86,38 @@ class RainFARM:
         return scaled(rough, means, blocks, self.limits[name][1])
 
     def _fit(self, name: str, coarse: xr.Dataset, truth: np.ndarray) -> Texture:
-        """Return the texture whose fields have slope and variance within blocks of the truth, by corrections."""
-        wet = np.flatnonzero(np.isfinite(truth).all(axis=(1, 2)) & (truth > 0).any(axis=(1, 2)))
-        factor = self.blocks[name].factor
-        truth, coarse = truth[wet].astype(np.float64), coarse.isel(time=wet).load(scheduler="synchronous")
-        guess = self.guess(coarse)
+        """Return the texture whose fields have slope and variance within blocks of the truth, by corrections.
+
+        Blocks that miss a cell or their mean do not count: they are 0 in the truth and in what it is compared with.
+        """
+        coarse, truth = coarse.load(scheduler="synchronous"), truth.astype(np.float64)
+        blocks, guess = self.blocks[name], self.guess(coarse)
+        means = blocks.oriented(coarse[name].transpose("time", ...).values)
+        whole = blocks.cells(np.isfinite(truth) & np.isfinite(guess[name].values)).all(-1) & np.isfinite(means)
+        inside = blocks.spread(whole)
+        wet = np.flatnonzero((inside & (truth > 0)).any(axis=(1, 2)))
+        if not len(wet):
+            what = f"no rain '{name}' in blocks without missing cells on {len(truth)} dates, spread over training"
+            raise DataError(Problem(33, "training data", what, "leave rainfarm out, or train on a rainier period"))
+        coarse, guess, whole, inside = coarse.isel(time=wet), guess.isel(time=wet), whole[wet], inside[wet]
+        truth = np.where(inside, truth[wet], 0.0)
         noise = np.random.default_rng(0).standard_normal(truth.shape)
-        slope, variance = spectral_slope(truth, factor), self._variance(name, truth)
+        slope, variance = spectral_slope(truth, blocks.factor), _variance(truth, blocks, whole)
         texture = Texture(slope, 1.0)
         for _ in range(N_ROUNDS):
-            made = self._spread(name, texture, guess, coarse, noise)
-            steeper = slope - spectral_slope(made, factor)
-            rougher = np.sqrt(variance / max(self._variance(name, made), np.finfo(float).tiny))
+            made = np.where(inside, self._spread(name, texture, guess, coarse, noise), 0.0)
+            steeper = slope - spectral_slope(made, blocks.factor)
+            rougher = np.sqrt(variance / max(_variance(made, blocks, whole), np.finfo(float).tiny))
             texture = Texture(
                 float(np.clip(texture.slope + steeper, *SLOPES)),
                 float(np.clip(texture.spread * rougher**0.5, *SPREADS)),
             )
         return texture
 
-    def _variance(self, name: str, fields: np.ndarray) -> float:
-        """Return the mean variance within blocks."""
-        return float(self.blocks[name].cells(fields).var(axis=-1).mean())
+
+def _variance(fields: np.ndarray, blocks: Blocks, whole: np.ndarray) -> float:
+    """Return the mean variance within the blocks that are `whole`, (time, Y, X)."""
+    return float(blocks.cells(fields).var(axis=-1)[whole].mean())
 
 
 def shaped(noise: np.ndarray, slope: float, factor: tuple[int, int]) -> np.ndarray:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from climdiff.downscalers.contract import Downscaler
 from climdiff.downscalers.rainfarm import RainFARM, shaped, spectral_slope
+from climdiff.errors import DataError
 from climdiff.grids.blocks import blocks_of
 
 FACTOR = (8, 8)
@@ -71,3 +74,27 @@ def test_dry_cells_of_the_coarse_field_stay_dry(farm):
     coarse = test.coarse.isel(time=[0]).copy(deep=True)
     coarse["pr"][0, 2, 3] = 0
     assert float(method.downscale(coarse, [0], 0)["pr"][0, 0, 16:24, 24:32].max()) == 0
+
+
+def fitted(pairs):
+    return RainFARM(pairs, {"pr": blocks_of(pairs.coarse_grid, pairs.fine_grid)}, {"pr": (0.0, 1e4)})
+
+
+def test_cells_that_are_always_missing_hardly_change_the_texture(farm, make_pairs):
+    method = farm[0]
+    pairs = make_pairs({"pr": rough_rain(60, 3.0, 0.6, 2)}, 8)
+    fine, coarse = (each["pr"].copy(deep=True) for each in (pairs.fine, pairs.coarse))
+    fine[:, :9, :5] = np.nan
+    for missing in (fine[:, 0, 0], fine[:, 40, 40], coarse[:, 0, 0]):
+        missing[:] = np.nan
+    holed = fitted(replace(pairs, fine=pairs.fine.assign(pr=fine), coarse=pairs.coarse.assign(pr=coarse)))
+    assert holed.textures["pr"].slope == pytest.approx(method.textures["pr"].slope, abs=0.15)
+    assert holed.textures["pr"].spread == pytest.approx(method.textures["pr"].spread, rel=0.1)
+
+
+@pytest.mark.parametrize("value", [0.0, np.nan])
+def test_training_without_rain_is_refused_in_a_line(make_pairs, value):
+    fine = np.zeros((30, 64, 64))
+    fine[:, ::8, ::8] = value
+    with pytest.raises(DataError, match=r"CD-033 training data: no rain 'pr' in blocks .* on 30 dates"):
+        fitted(make_pairs({"pr": fine}, 8))
