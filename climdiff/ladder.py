@@ -48,27 +48,24 @@ class Baseline(NamedTuple):
 def baselines(recipe: Recipe, train: Pairs) -> dict[str, Baseline]:
     """Return the methods the recipe wants the model judged beside, fitted on the training pairs.
 
-    `ladder` is every method that the data allow, for the targets that they allow it for. Training dates whose fine
-    fields miss cells that others have are left out for all.
+    `ladder` is every method that the data allow, for the targets that they allow it for. Training dates whose fields
+    miss cells that others have are left out for all.
 
     Raises:
         RecipeError: A method asked for by name that does not go with the data: CD-037, an oracle of other data than the
             embedded world; CD-036, one that needs the coarse field of a target where there is none; CD-020, one that
             needs coarse fields that are block means; CD-033, a regression on too few dates.
+        DataError: CD-033, no date has whole fine fields; a method asked for by name that cannot be fitted.
     """
-    if recipe.data.on_missing != "error":
-        train = with_whole_fields(train)
     known = _Known.of(recipe, train)
     if recipe.verify.baselines != "ladder":
         return {name: known.fit(name, known.variables(name, asked=True)) for name in recipe.verify.baselines}
     found = {}
     for name in get_args(fields.Baseline):
         try:
-            variables = known.variables(name, asked=False)
+            found[name] = known.fit(name, known.variables(name, asked=False))
         except ClimdiffError as error:
             logger.info("no %s: %s", name, error)
-        else:
-            found[name] = known.fit(name, variables)
     return found
 
 
@@ -81,7 +78,7 @@ def check(recipe: Recipe, train: Pairs) -> None:
 
 @dataclass(frozen=True, eq=False)
 class _Known:
-    """What is known of recipe and data before anything is fitted.
+    """What is known of recipe and data before anything is fitted; `train` has dates with whole fields only.
 
     `blocks` has how fine cells make up coarse ones for each target whose coarse field is their mean, `unblocked` why
     the others have none.
@@ -94,6 +91,8 @@ class _Known:
 
     @classmethod
     def of(cls, recipe: Recipe, train: Pairs) -> _Known:
+        if recipe.data.on_missing != "error":
+            train = with_whole_fields(train)
         blocks, unblocked = {}, {}
         asked = recipe.verify.baselines
         if asked == "ladder" or set(asked) & set(FROM_BLOCKS):

@@ -106,3 +106,46 @@ def test_dates_with_gaps_train_no_rung(splits, minute_recipe):
         each[at, at % 16, at // 16 % 16] = np.nan
     with pytest.raises(DataError, match=r"CD-033 fine training data: on each of the 365 dates some variable misses"):
         ladder.baselines(recipe, replace(train, fine=train.fine.assign(pr=each)))
+
+
+def test_dates_without_whole_predictors_train_no_rung(splits, minute_recipe):
+    train = splits["train"]
+    given = train.coarse.load().copy(deep=True)
+    given["pr"][3, 0, 0] = np.nan
+    broken = replace(train, coarse=given)
+    recipe = asking(minute_recipe, "ladder", on_missing="mask")
+    found, expected = ladder.baselines(recipe, broken), ladder.baselines(recipe, train.select(np.delete(range(365), 3)))
+    coarse = splits["test"].coarse.isel(time=[0]).load()
+    one, other = (each["regression"].downscaler.downscale(coarse, range(4), 0)["pr"] for each in (found, expected))
+    np.testing.assert_array_equal(one, other)
+    assert list(found) == list(expected)
+
+
+def test_one_method_that_cannot_be_fitted_does_not_end_the_ladder(splits, minute_recipe):
+    train = splits["train"]
+    given = train.coarse.load().copy(deep=True)
+    given["pr"][:, 0, 0] = np.nan
+    recipe, broken = asking(minute_recipe, "ladder", on_missing="mask"), replace(train, coarse=given)
+    whole = set(ladder.baselines(recipe, train))
+    assert whole - set(ladder.baselines(recipe, broken)) == {"regression"}
+    with pytest.raises(DataError, match=r"CD-075 training predictors: .*miss cells"):
+        ladder.baselines(asking(recipe, ("bilinear", "regression")), broken)
+
+
+def test_the_ladder_of_a_dry_period_has_no_rainfarm(minute_recipe, conserving):
+    dry = {"coarse": conserving.coarse.assign(pr=0 * conserving.coarse["pr"]), "fine": 0 * conserving.fine}
+    dry["fine"]["pr"].attrs = conserving.fine["pr"].attrs
+    recipe = asking(minute_recipe, ("rainfarm",))
+    with pytest.raises(DataError, match=r"CD-033 training data: no rain 'pr' in blocks"):
+        ladder.baselines(recipe, replace(conserving, **dry))
+    found = ladder.baselines(asking(recipe, "ladder"), replace(conserving, **dry))
+    assert "rainfarm" not in found and {"bilinear", "climatology", "analogs", "rescaled_analogs"} <= set(found)
+
+
+def test_a_check_counts_the_dates_that_the_methods_are_fitted_on(splits, minute_recipe):
+    train = splits["train"]
+    holes = train.fine["pr"].copy(deep=True)
+    holes[19:, 0, 0] = np.nan
+    recipe = asking(minute_recipe, ("regression",), on_missing="mask")
+    with pytest.raises(RecipeError, match=r"CD-033 verify\.baselines: regression: 19 training dates"):
+        ladder.check(recipe, replace(train, fine=train.fine.assign(pr=holes)))

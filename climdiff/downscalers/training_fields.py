@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import xarray as xr
 
-from climdiff.data.pairs import Pairs
+from climdiff.data.pairs import Pairs, read
 from climdiff.downscalers.contract import realization_coordinate
 from climdiff.errors import DataError, Problem
 from climdiff.grids.grid import Grid
@@ -63,23 +63,32 @@ def check_enough(members: Sequence[int], n_training: int) -> None:
 
 
 def with_whole_fields(train: Pairs) -> Pairs:
-    """Return the pairs of the dates whose fine fields have all cells that any date has: members have to be whole.
+    """Return the pairs of the dates on which no field misses a cell that any date has: members have to be whole.
+
+    Where the coarse fields of all these dates miss cells, only the fine ones count: some methods need no more.
 
     Raises:
-        DataError: CD-033, no date has.
+        DataError: CD-033, no date has whole fine fields.
     """
     assert train.fine is not None
-    ever: dict[str, np.ndarray] = {}
-    counts = []
-    for start in range(0, train.n_times, BLOCK_TIMES):
-        truth = train.truth(slice(start, start + BLOCK_TIMES))
-        known = {str(name): np.isfinite(field.values) for name, field in truth.data_vars.items()}
-        counts.append(np.stack([there.sum(axis=(1, 2)) for there in known.values()]))
-        ever = {name: there.any(axis=0) | ever.get(name, False) for name, there in known.items()}
-    most = np.array([there.sum() for there in ever.values()])[:, None]
-    whole = np.flatnonzero((np.concatenate(counts, axis=1) == most).all(axis=0))
-    if not len(whole):
+    whole = _are_whole(train.fine)
+    if not whole.any():
         what = f"on each of the {train.n_times} dates some variable misses cells that it has on another"
         fix = "fill the gaps, or set data.on_missing to skip_date"
         raise DataError(Problem(33, "fine training data", what, fix))
-    return train.select(whole)
+    given = whole & _are_whole(train.coarse)
+    return train.select(np.flatnonzero(given if given.any() else whole))
+
+
+def _are_whole(fields: xr.Dataset) -> np.ndarray:
+    """Return whether all variables of a date have every cell that they have on any date, (time,)."""
+    ever: dict[str, np.ndarray] = {}
+    counts = []
+    for start in range(0, fields.sizes["time"], BLOCK_TIMES):
+        block = read(fields, slice(start, start + BLOCK_TIMES))
+        known = {str(name): np.isfinite(field.values) for name, field in block.data_vars.items()}
+        counts.append(np.stack([there.reshape(len(there), -1).sum(axis=1) for there in known.values()]))
+        ever = {name: there.any(axis=0) | ever.get(name, False) for name, there in known.items()}
+    most = np.array([there.sum() for there in ever.values()])[:, None]
+    found: np.ndarray = (np.concatenate(counts, axis=1) == most).all(axis=0)
+    return found
