@@ -109,6 +109,8 @@ class _Known:
 
     def variables(self, name: str, *, asked: bool) -> tuple[str, ...]:
         """Return the targets that a method can make of these data, all of them if it was `asked` for; else refuse."""
+        if name not in get_args(fields.Baseline):
+            raise AssertionError(f"the recipe let an unknown baseline through: {name}")
         data, where = self.recipe.data, f"verify.baselines: {name}"
         targets = data.targets
         if name == "oracle" and not data.fine.startswith("world/"):
@@ -178,5 +180,5 @@ class _Known:
                 return RainFARM(train, {v: self.blocks[v] for v in variables}, self.limits()), like_model
             case "oracle":
                 return Oracle(World.from_options(dict(data.options)), variables), like_model
-            case unknown:
-                raise AssertionError(f"the recipe let an unknown baseline through: {unknown}")
+            case _:
+                raise AssertionError(f"no way to fit {name}")

@@ -149,3 +149,9 @@ def test_a_check_counts_the_dates_that_the_methods_are_fitted_on(splits, minute_
     recipe = asking(minute_recipe, ("regression",), on_missing="mask")
     with pytest.raises(RecipeError, match=r"CD-033 verify\.baselines: regression: 19 training dates"):
         ladder.check(recipe, replace(train, fine=train.fine.assign(pr=holes)))
+
+
+def test_a_check_knows_the_names_of_methods_alone(splits, minute_recipe):
+    ladder.check(asking(minute_recipe, ("bilinear", "analogs")), splits["train"])
+    with pytest.raises(AssertionError, match="unknown baseline through: f"):
+        ladder.check(asking(minute_recipe, "full_ladder"), splits["train"])

@@ -40,8 +40,8 @@ def run(recipe: Recipe, folder: Path, watch: Watch, should_stop: Callable[[], bo
     """
     started = time.monotonic()
     given.check(recipe)
-    if recipe.verify.baselines != "ladder":  # hours of training should not end at a name
-        ladder.check(recipe, build.open_splits(recipe, ["train"])["train"])
+    if not isinstance(recipe.verify.baselines, str):  # hours of training should not end at a name
+        ladder.check(rungs.without(recipe), build.open_splits(recipe, ["train"])["train"])
     _train(recipe, folder, watch, should_stop)
     rungs.train_missing(
         recipe,

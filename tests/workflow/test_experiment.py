@@ -6,6 +6,7 @@ import pytest
 
 from climdiff.errors import MismatchError, RecipeError
 from climdiff.training.checkpoint import sha256
+from climdiff.workflow import experiment
 from climdiff.workflow.experiment import run
 
 
@@ -71,3 +72,19 @@ def test_a_baseline_that_the_data_cannot_have_is_refused_before_training(minute_
     with pytest.raises(RecipeError, match=r"CD-020 verify\.baselines: rainfarm: .* is no block mean"):
         run(minute_recipe.model_copy(update={"verify": verify}), tmp_path / "new", Watch())
     assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize(
+    "asked, checked",
+    [("ladder", None), ("full_ladder", None), (("analogs", "unet", "bilinear"), ("analogs", "bilinear"))],
+)
+def test_only_methods_that_are_named_and_need_no_training_are_checked(
+    minute_recipe, tmp_path, monkeypatch, asked, checked
+):
+    seen = [None]
+    monkeypatch.setattr(experiment.ladder, "check", lambda recipe, train: seen.append(recipe.verify.baselines))
+    monkeypatch.setattr(experiment, "_train", lambda *given: (_ for _ in ()).throw(InterruptedError))
+    verify = minute_recipe.verify.model_copy(update={"baselines": asked})
+    with pytest.raises(InterruptedError):
+        run(minute_recipe.model_copy(update={"verify": verify}), tmp_path, Watch())
+    assert seen[-1] == checked
