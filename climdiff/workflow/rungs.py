@@ -82,7 +82,8 @@ def trained(recipe: Recipe, run: Path, say: Callable[[str], None]) -> dict[str, 
         if training.is_trained(folder, rung):
             found[name] = bundle.load(folder, rung)
         else:
-            own = f"climdiff train RECIPE model.method={name} name={folder.name} --runs {folder.parent}"
+            method = f"model.method={name}" + (" first_guess=null" if recipe.first_guess else "")
+            own = f"climdiff train RECIPE {method} name={folder.name} --runs {folder.parent}"
             say(f"'{name}' is not trained on this recipe and is left out: climdiff run RECIPE trains it, or {own}")
     return found
 

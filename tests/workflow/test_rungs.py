@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from climdiff import bundle
 from climdiff.errors import RetryError
+from climdiff.recipe.load import load
 from climdiff.training.checkpoint import sha256
 from climdiff.workflow import rungs
 from climdiff.workflow.generation import generate
@@ -56,6 +58,14 @@ def test_the_verdict_has_those_that_are_trained_and_says_how_to_train_the_others
     (line,) = lines
     assert line.startswith("'vae' is not trained on this recipe and is left out: climdiff run RECIPE trains it, or ")
     assert line.endswith(f"climdiff train RECIPE model.method=vae name=vae --runs {run / 'ladder'}")
+
+
+def test_the_command_for_a_rung_of_two_stages_trains_the_rung(minute, minute_recipe, tmp_path):
+    recipe, lines = wanting(minute_recipe, "vae").model_copy(update={"first_guess": "unet"}), []
+    assert rungs.trained(recipe, tmp_path, lines.append) == {}
+    command = lines[0].split("climdiff train RECIPE ")[1].split(" --runs ")[0]
+    asked = load(Path("recipes/tiny.yaml"), [*minute, "first_guess=unet", "verify.baselines=[vae]", *command.split()])
+    assert asked.model_copy(update={"name": recipe.name}) == rungs.recipe_of(recipe, "vae")
 
 
 def test_a_rung_of_another_recipe_is_not_used(minute_recipe, tmp_path):
