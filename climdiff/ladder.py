@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import NamedTuple, get_args
 
 from climdiff import build
@@ -81,13 +82,14 @@ class _Known:
     """What is known of recipe and data before anything is fitted; `train` has dates with whole fields only.
 
     `blocks` has how fine cells make up coarse ones for each target whose coarse field is their mean, `unblocked` why
-    the others have none.
+    the others have none. `fitted` keeps what is fitted, by method: two rungs may share it.
     """
 
     recipe: Recipe
     train: Pairs
     blocks: Mapping[str, Blocks]
     unblocked: Mapping[str, str]
+    fitted: dict[str, tuple[Downscaler, int]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, recipe: Recipe, train: Pairs) -> _Known:
@@ -139,6 +141,7 @@ class _Known:
         fine = self.train.fine
         return frozenset(name for name in self.recipe.data.targets if fine[name].attrs.get("lower_bound") == 0)
 
+    @cached_property
     def limits(self) -> dict[str, tuple[float, float]]:
         """Return the physical range that members are kept in, as the model's."""
         assert self.train.fine is not None
@@ -149,8 +152,13 @@ class _Known:
 
     def fit(self, name: str, variables: tuple[str, ...]) -> Baseline:
         """Return a method fitted on the training pairs."""
-        downscaler, n_members = self._fit(name, variables)
+        downscaler, n_members = self._once(name, variables)
         return Baseline(downscaler, range(n_members), variables)
+
+    def _once(self, name: str, variables: tuple[str, ...]) -> tuple[Downscaler, int]:
+        if name not in self.fitted:
+            self.fitted[name] = self._fit(name, variables)
+        return self.fitted[name]
 
     def _fit(self, name: str, variables: tuple[str, ...]) -> tuple[Downscaler, int]:
         """Return the downscaler and its number of members: as many as the model where there is no end of them."""
@@ -174,10 +182,10 @@ class _Known:
             case "regression":
                 return Regression(train, *build.pipelines(recipe), calendar=data.calendar), like_model
             case "rescaled_analogs" | "rescaled_regression":
-                method, n_members = self._fit(name.removeprefix("rescaled_"), variables)
-                return Rescaled(method, self.blocks, self.limits(), self.positive), n_members
+                method, n_members = self._once(name.removeprefix("rescaled_"), variables)
+                return Rescaled(method, self.blocks, self.limits, self.positive), n_members
             case "rainfarm":
-                return RainFARM(train, {v: self.blocks[v] for v in variables}, self.limits()), like_model
+                return RainFARM(train, {v: self.blocks[v] for v in variables}, self.limits), like_model
             case "oracle":
                 return Oracle(World.from_options(dict(data.options)), variables), like_model
             case _:

@@ -155,3 +155,13 @@ def test_a_check_knows_the_names_of_methods_alone(splits, minute_recipe):
     ladder.check(asking(minute_recipe, ("bilinear", "analogs")), splits["train"])
     with pytest.raises(AssertionError, match="unknown baseline through: f"):
         ladder.check(asking(minute_recipe, "full_ladder"), splits["train"])
+
+
+def test_what_rungs_share_is_fitted_once(conserving, minute_recipe, monkeypatch):
+    calls = []
+    for name in ("digest", "Regression", "Analogs"):
+        made = getattr(ladder, name)
+        monkeypatch.setattr(ladder, name, lambda *a, n=name, of=made, **k: calls.append(n) or of(*a, **k))
+    names = ("regression", "rescaled_regression", "rescaled_analogs", "analogs", "rainfarm")
+    assert list(ladder.baselines(asking(minute_recipe, names), conserving)) == list(names)
+    assert sorted(calls) == ["Analogs", "Regression", "digest"]
