@@ -21,7 +21,9 @@ N_NUMBERS = 32
 NEARLY = 0.005
 """Fields whose RMS difference is below this share of their own standard deviation over cells are the same."""
 FEWEST_CELLS = 10
-"""With fewer cells off its minimum (or half of all, on small grids), a field is like many others: a dry day."""
+"""With fewer cells off its minimum or maximum (or half of all, on small grids), a field is like many: a dry day."""
+MOST_RECURRING = 0.05
+"""Share of fields that are the same as another of their own split, above which a variable tells no copies."""
 
 Field = tuple[str, str]
 """Side (coarse or fine) and variable."""
@@ -77,19 +79,33 @@ def digest(pairs: Pairs, *, fine: bool = True, block_times: int = 256) -> Digest
 
 
 def shared_fields(one: Digest, other: Digest) -> dict[Field, tuple[np.ndarray, np.ndarray]]:
-    """Return by side and variable the positions in both of fields that are, exactly or nearly, the same."""
+    """Return by side and variable the positions in both of fields that are, exactly or nearly, the same.
+
+    Variables whose fields recur within one of both are left out: the same insolation is no sign of the same weather.
+    """
     found = {}
     for key in one.sketches.keys() & other.sketches.keys():
         mine, theirs = (np.flatnonzero(np.isfinite(each.sketches[key][:, 0])) for each in (one, other))
-        if not (mine.size and theirs.size):
+        if not (mine.size and theirs.size) or _recurs(one, key, mine) or _recurs(other, key, theirs):
             continue
-        tree = KDTree(one.sketches[key][mine])
-        near = tree.query_ball_point(other.sketches[key][theirs], NEARLY * other.deviations[key][theirs])
+        near = KDTree(one.sketches[key][mine]).query_ball_point(*_balls(other, key, theirs))
         pairs = [(mine[i], theirs[j]) for j, matches in enumerate(near) for i in sorted(matches)]
         if pairs:
             first, second = np.array(pairs).T
             found[key] = first, second
     return dict(sorted(found.items()))
+
+
+def _recurs(digest: Digest, key: Field, at: np.ndarray) -> bool:
+    """Return whether more than a few of the fields at these positions are the same as another one of them."""
+    points, radii = _balls(digest, key, at)
+    counts = KDTree(points).query_ball_point(points, radii, return_length=True)
+    return float(np.mean(counts > 1)) > MOST_RECURRING
+
+
+def _balls(digest: Digest, key: Field, at: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the sketches at these positions, and how far a sketch of the same field may be."""
+    return digest.sketches[key][at], NEARLY * digest.deviations[key][at]
 
 
 def _projection(values: xr.Dataset) -> csr_array:
@@ -111,7 +127,9 @@ def _digested(fields: np.ndarray, projection: csr_array) -> tuple[np.ndarray, ..
     deviation = np.sqrt((np.where(missing, 0.0, filled - mean[:, None]) ** 2).sum(axis=1) / count)
     lowest = np.where(missing, np.inf, filled).min(axis=1)
     highest = np.where(missing, -np.inf, filled).max(axis=1)
-    is_plain = (~missing & (filled > lowest[:, None])).sum(axis=1) < min(FEWEST_CELLS, n_cells / 2)
+    above, below = filled > lowest[:, None], filled < highest[:, None]
+    uncommon = np.minimum((~missing & above).sum(axis=1), (~missing & below).sum(axis=1))
+    is_plain = uncommon < min(FEWEST_CELLS, n_cells / 2)
     sketch = filled @ projection
     sketch[is_plain | missing.all(axis=1)] = np.nan
     return mean, sketch, deviation, lowest, highest

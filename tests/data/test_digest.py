@@ -72,6 +72,30 @@ def test_dry_constant_missing_and_nearly_dry_days_are_not_copies():
     assert found_in(train, test) == {}
 
 
+def test_fields_at_their_upper_bound_nearly_everywhere_are_not_copies():
+    train, test = rain(0, 20), rain(1, 20)
+    for fields in (train, test):
+        fields[6:9] = 100.0
+        fields[6:9, 2, 2:7] = 99.0
+    assert found_in(train, test) == {}
+
+
+@pytest.mark.parametrize("years", [1, 3])
+def test_a_function_of_the_date_alone_tells_no_copies(years: int):
+    days, slope = np.arange(365 * years), np.linspace(0, 1, 24)[:, None] * np.ones(24)
+    declination = np.sin(2 * np.pi * days / 365.25)[:, None, None]
+    insolation = 300 + 150 * declination * slope - 50 * slope
+    assert found_in(insolation, insolation[:365]) == {}
+    assert found_in(rain(0, 1).repeat(300, axis=0), rain(0, 1).repeat(200, axis=0)) == {}
+
+
+def test_a_few_copies_within_a_split_hide_no_copies_between_splits():
+    train, test = rain(0, 100), rain(1, 100)
+    train[50], test[[20, 21, 22]] = train[51], train[7]
+    at = [[7, 7, 7], [20, 21, 22]]
+    assert found_in(train, test) == {COARSE: at, FINE: at}
+
+
 def test_the_same_shape_on_another_level_is_another_field():
     train, test = rain(0, 20), rain(1, 20)
     test[0] = train[0] + 1.0
