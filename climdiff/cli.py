@@ -200,12 +200,15 @@ def ladder(
     """Score every baseline of a recipe: what a model has to beat, before one is trained."""
     from climdiff.progress import Bars, score_tables
     from climdiff.recipe.load import load
+    from climdiff.workflow import rungs
     from climdiff.workflow.verification import score_baselines, write
 
     loaded = load(recipe, overrides or ())
     with Bars(_asked_to_stop()) as bars:
         verdict = score_baselines(loaded, split, lambda name, *done: bars.stage(f"score {name}", *done))
     score_tables(verdict)
+    if rungs.named(loaded):
+        print(f"not scored, as they have to be trained: {', '.join(rungs.named(loaded))} (climdiff run)")
     if out is not None:
         write(verdict, out)
         print(f"\nscores: {out / 'scores.json'}")

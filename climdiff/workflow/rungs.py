@@ -84,7 +84,8 @@ def trained(recipe: Recipe, run: Path, say: Callable[[str], None]) -> dict[str, 
         else:
             method = f"model.method={name}" + (" first_guess=null" if recipe.first_guess else "")
             own = f"climdiff train RECIPE {method} name={folder.name} --runs {folder.parent}"
-            say(f"'{name}' is not trained on this recipe and is left out: climdiff run RECIPE trains it, or {own}")
+            why = f"'{name}' is left out, as {folder} has no training of this recipe"
+            say(f"{why}: climdiff run RECIPE trains it, or {own}")
     return found
 
 

@@ -20,7 +20,7 @@ from matplotlib.figure import Figure
 from pydantic import TypeAdapter
 from torch import nn
 
-from climdiff import build, bundle
+from climdiff import build, bundle, methods
 from climdiff.data.pairs import Pairs
 from climdiff.errors import ClimdiffError, DataError, MismatchError, Problem, RecipeError
 from climdiff.generation.receipts import put_file
@@ -202,7 +202,9 @@ def _meaningful(model: bundle.Model, grid: Sequence[str], say: Callable[[str], N
     problems: list[Problem] = []
     for way in combinations(grid):
         try:
-            ways[way] = bundle.load(model.path, changed(model.recipe, way, ("sample",))).hash
+            later = changed(model.recipe, way, ("sample",))
+            methods.refuse_idle(later, way)
+            ways[way] = bundle.load(model.path, later).hash
         except ClimdiffError as error:
             problems += error.problems
             say(f"left out: {' '.join(way)}: {error.problems[0].what}")

@@ -189,7 +189,15 @@ def output_folder(ensemble: Path, out: Path | None, truth: Path | None) -> Path:
 
 
 def write(verdict: Verdict, folder: Path) -> None:
-    """Write `scores.json` and `scores.nc` (everything, a group per downscaler) to `folder`; each appears whole."""
+    """Write `scores.json` and `scores.nc` (everything, a group per downscaler) to `folder`; each appears whole.
+
+    Raises:
+        DataError: CD-036, a variable named `verdict` or `leaks`.
+    """
+    reserved = {"verdict", "leaks"} & set(verdict.scores[verdict.name].variables)
+    if reserved:
+        what = f"a variable named {', '.join(sorted(reserved))} would take the place of what is said of all"
+        raise DataError(Problem(36, "scores.json", what, "rename it"))
     folder.mkdir(parents=True, exist_ok=True)
     with replacing(folder / "scores.json") as building:
         written = {**verdict.to_json(), "verdict": verdict.judged(), "leaks": verdict.leaks}
@@ -304,7 +312,10 @@ def _at_times_of(ensemble: xr.Dataset, truth: xr.Dataset) -> xr.Dataset:
     )
     if own is None or other is None or ensemble.sizes[own] >= truth.sizes[other]:
         return truth
-    wanted = truth[other].to_index().get_indexer(ensemble[own].to_index())
+    dates = truth[other].to_index()
+    if not dates.is_unique:
+        return truth
+    wanted = dates.get_indexer(ensemble[own].to_index())
     return truth.isel({other: wanted}) if (wanted >= 0).all() else truth
 
 

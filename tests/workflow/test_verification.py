@@ -16,6 +16,7 @@ from climdiff.errors import DataError, MismatchError, OutputError, RecipeError
 from climdiff.grids.blocks import blocks_of
 from climdiff.verification.probabilistic import crps_fair
 from climdiff.verification.requirements import requirement
+from climdiff.verification.scorecard import Scores
 from climdiff.workflow.contenders import lazily
 from climdiff.workflow.experiment import publish
 from climdiff.workflow.generation import generate
@@ -208,3 +209,25 @@ def test_a_baseline_may_make_some_of_the_targets_only(minute_recipe):
     two = replace(test, fine=test.fine.assign(tas=test.fine["pr"] + 280))
     rain = ladder.baselines(minute_recipe, test)["bilinear"]
     assert list(lazily(rain.downscaler, two.coarse, [0], 0, two, rain.variables).data_vars) == ["pr"]
+
+
+def test_a_variable_that_would_hide_the_verdict_is_refused(verdict, tmp_path):
+    scores = {name: Scores({"leaks": each["pr"]}) for name, each in verdict.scores.items()}
+    with pytest.raises(DataError, match=r"CD-036 scores\.json: a variable named leaks would take the place.*rename it"):
+        write(replace(verdict, scores=scores, differences={}), tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_networks_alone_are_no_ladder(minute_recipe):
+    only = minute_recipe.verify.model_copy(update={"baselines": ("unet", "crps")})
+    with pytest.raises(RecipeError, match=r"CD-037 verify\.baselines: names networks only \(unet, crps\)"):
+        score_baselines(minute_recipe.model_copy(update={"verify": only}))
+
+
+def test_dates_twice_in_a_truth_are_one_line(store, tmp_path):
+    with xr.open_zarr(store) as ensemble:
+        member = ensemble.isel(realization=0, drop=True)[["pr"]]
+        member.isel(time=[0, 1, 2]).to_netcdf(tmp_path / "e.nc")
+        member.isel(time=[0, 1, 2, 3, 0]).to_netcdf(tmp_path / "t.nc")
+    with pytest.raises(DataError, match="CD-024"):
+        verify(tmp_path / "e.nc", truth=tmp_path / "t.nc")
