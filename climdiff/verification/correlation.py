@@ -47,13 +47,14 @@ def correlations(sums: Mapping[str, np.ndarray]) -> np.ndarray:
 
 
 def mean_over_cells(values: np.ndarray, weights: np.ndarray) -> tuple[float, float]:
-    """Return the weighted mean over cells of all series but the last (members), and of the last (the truth).
+    """Return the weighted means over cells of all series but the last (members), and of the last (the truth).
 
-    Cells without a value are left out; NaN where no cell has one.
+    Both are over the same pairs of a member and a cell, those with a value in member and truth; NaN without any.
     """
-    found = []
-    for each in (values[:-1], values[-1:]):
-        area = np.where(np.isfinite(each), weights, 0.0)
-        total = float(area.sum())
-        found.append(float((area * np.where(area > 0, each, 0.0)).sum()) / total if total > 0 else float("nan"))
-    return found[0], found[1]
+    members, truth = values[:-1], np.broadcast_to(values[-1], values[:-1].shape)
+    area = np.where(np.isfinite(members) & np.isfinite(truth), weights, 0.0)
+    total = float(area.sum())
+    if not total > 0:
+        return float("nan"), float("nan")
+    means = [float((area * np.where(area > 0, each, 0.0)).sum()) / total for each in (members, truth)]
+    return means[0], means[1]

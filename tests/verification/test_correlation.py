@@ -40,7 +40,17 @@ def test_a_constant_or_a_short_series_has_no_correlation():
     assert np.isnan(correlations(correlation_sums(first[:, :9], second[:, :9], present[:9]))).all()
 
 
-def test_the_mean_over_cells_leaves_out_what_is_not_known():
-    values = np.array([[1.0, np.nan], [3.0, 5.0], [np.nan, np.nan]])
-    members, truth = mean_over_cells(values, np.array([1.0, 2.0]))
-    assert members == pytest.approx((1 + 3 + 2 * 5) / 4) and np.isnan(truth)
+def test_members_and_truth_are_averaged_over_what_both_know():
+    values = np.array([[1.0, np.nan, 9.0], [3.0, 5.0, 9.0], [2.0, 4.0, np.nan]])
+    members, truth = mean_over_cells(values, np.array([1.0, 2.0, 7.0]))
+    assert members == pytest.approx((1 + 3 + 2 * 5) / 4)
+    assert truth == pytest.approx((2 + 2 + 2 * 4) / 4)
+    assert np.isnan(mean_over_cells(values[:, 2:], np.ones(1))).all()
+
+
+def test_members_like_the_truth_get_its_mean_whatever_cells_are_constant():
+    truth = np.array([0.9, 0.1, 0.4])
+    members = np.stack([truth, truth, truth])
+    members[:, 1] = members[0, 2] = np.nan
+    found = mean_over_cells(np.concatenate([members, truth[None]]), np.array([1.0, 2.0, 3.0]))
+    assert found[0] == pytest.approx(found[1])
