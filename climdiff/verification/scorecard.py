@@ -96,7 +96,7 @@ def scorecard(
         truth: (time, ...); a missing cell (NaN) is left out of every score.
         thresholds: Per variable the thresholds of its events, in its units.
         area: Weight of every cell over the horizontal dimensions of the truth, >= 0; equal weights if None.
-        by_season: Score the seasons on their own as well, by calendar month.
+        by_season: Score the seasons on their own as well, by calendar month, of `valid_time` where the truth has it.
         regions: Per region which cells belong to it, bool over the horizontal dimensions of the truth.
         coarse: Per variable the coarse field that members should be consistent with, at the times of the truth.
         each_time: Per variable the scores wanted time by time beside the fair CRPS, see `by_time`.
@@ -157,7 +157,8 @@ def _groups(pair: Match, seasons: bool, regions: Mapping[str, xr.DataArray] | No
     Raises:
         DataError: CD-021, a region on other cells.
     """
-    groups = by_season_of(pair.times) if seasons else {}
+    # where times only number scenes, valid_time says when they were
+    groups = by_season_of(pair.truth.coords.get("valid_time", pair.times)) if seasons else {}
     for name, inside in (regions or {}).items():
         if dict(inside.sizes) != pair.cells:
             what = f"region '{name}' has sizes {dict(inside.sizes)}, variable '{pair.truth.name}' has {pair.cells}"

@@ -92,3 +92,16 @@ def test_a_region_of_other_cells_is_refused():
     region = xr.DataArray(np.ones((3, 3), bool), dims=("y", "x"))
     with pytest.raises(DataError, match="CD-021 regions: region 'a' has sizes"):
         scorecard(forecast, truth, regions={"a": region})
+
+
+def test_scenes_have_the_season_of_their_valid_time_not_of_the_number_they_go_by():
+    forecast, truth = pair()
+    scenes = np.repeat(np.array(["2021-07-14", "2021-10-02"], "datetime64[ns]"), 12)
+    numbered = truth.assign_coords(
+        time=xr.date_range("2000-01-01", periods=24, freq="s", use_cftime=False), valid_time=("time", scenes)
+    )
+    forecast = forecast.assign_coords(time=numbered["time"].drop_vars("valid_time"))
+    found = scorecard(forecast, numbered, by_season=True)["pr"].scalars
+    assert {name.partition(":")[0] for name in found if ":" in name} == {"JJA", "SON"}
+    alone = scorecard(forecast.isel(time=slice(12)), numbered.isel(time=slice(12)))["pr"].scalars
+    assert found["JJA:crps_fair"] == pytest.approx(alone["crps_fair"])
