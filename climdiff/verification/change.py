@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from climdiff.verification.scorecard import VariableScores
 
 ENDING = "_truth"
+ERRORS = ("coarse_rmse", "coarse_bias")
+"""Scores that the truth has too, but that say nothing of its climate."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,8 @@ def changes(first: VariableScores, second: VariableScores) -> dict[str, Change]:
     for name in first.scalars:
         start, _, event = name.partition("@")
         other = f"{start}{ENDING}@{event}" if event else f"{start}{ENDING}"
+        if name.rpartition(":")[2] in ERRORS:
+            continue
         if all(key in scores.scalars for key in (name, other) for scores in (first, second)):
             found[name] = Change(*(second.scalars[key] - first.scalars[key] for key in (name, other)))
     return found

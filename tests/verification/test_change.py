@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 import xarray as xr
@@ -35,3 +37,10 @@ def test_an_index_that_a_period_lacks_is_left_out():
     found = changes(scores_of(280, 0.0), scores_of(283, 0.0))
     assert not [name for name in found if "@" in name]  # other thresholds
     assert {"mean", "p50", "lag1_correlation"} <= set(found) and "crps_fair" not in found
+
+
+def test_an_error_is_no_signal_though_the_truth_has_it_too():
+    whole = scores_of(280, 0.0)
+    errors = dict.fromkeys(("coarse_rmse", "coarse_rmse_truth", "coarse_bias", "coarse_bias_truth"), 0.1)
+    first = dataclasses.replace(whole, scalars={**whole.scalars, **errors})
+    assert changes(first, first).keys() == changes(whole, whole).keys()
