@@ -35,8 +35,9 @@ def spread_sums(
 class SpreadSkill:
     """Root mean square spread and error of cells of like spread, least first; all (bin,).
 
-    `spread` has the factor sqrt((M + 1) / M) for a finite ensemble (Fortin et al. 2014): it equals `error` in every bin
-    where spread tells the error. `weight` is the share of cells.
+    `spread` has the factor sqrt((M + 1) / M) for a finite ensemble (Fortin et al. 2014): with many members it equals
+    `error` in every bin where spread tells the error. With few, cells that drew a large spread by chance are in the
+    last bins, so that even a calibrated ensemble is off the diagonal there. `weight` is the share of cells.
     """
 
     spread: np.ndarray
@@ -45,7 +46,10 @@ class SpreadSkill:
 
     @property
     def reliability(self) -> float:
-        """The mean distance of spread and error over the bins, by weight; 0 is best (Haynes et al. 2023)."""
+        """The mean distance of spread and error over the bins, by weight (Haynes et al. 2023).
+
+        It is above 0 for a calibrated ensemble of few members: compare ensembles of equally many only.
+        """
         return float(self.weight @ np.abs(self.spread - self.error))
 
 

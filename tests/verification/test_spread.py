@@ -33,6 +33,15 @@ def test_exchangeable_members_of_many_spreads_are_on_the_diagonal():
     np.testing.assert_allclose(found.error[1:-1] / found.spread[1:-1], 1, atol=0.15)
 
 
+def test_reliability_of_a_calibrated_ensemble_falls_with_the_number_of_members():
+    """What is left is chance in the spread: ensembles of other sizes are not to be compared."""
+    generator = np.random.default_rng(3)
+    size = np.exp(0.5 * generator.normal(size=40_000))
+    truth = size * generator.normal(size=40_000)
+    left = [found_of(size * generator.normal(size=(n, 40_000)), truth).reliability for n in (4, 8, 16)]
+    assert left[0] > 1.5 * left[1] > 1.5**2 * left[2] > 0
+
+
 def test_spread_that_does_not_know_the_error_is_found_out_though_its_mean_is_right():
     generator = np.random.default_rng(2)
     size = np.where(generator.random(50_000) < 0.5, 0.2, 2.0)
