@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import dask.array
@@ -16,6 +17,25 @@ from climdiff.recipe.schema import Recipe
 from climdiff.workflow import rungs
 
 BLOCK_TIMES = 32
+KEPT_BYTES = 128 * 2**20
+
+
+@dataclass
+class Kept:
+    """The blocks that were drawn last, up to `KEPT_BYTES` but at least one; ensembles read in turn share it.
+
+    Scores read one variable after the other, and pairs of them together; a block has all variables.
+    """
+
+    blocks: dict[tuple[object, int], xr.Dataset] = field(default_factory=dict)
+
+    def block(self, key: tuple[object, int], draw: Callable[[], xr.Dataset]) -> xr.Dataset:
+        """Return the block of an ensemble that begins at a time, drawn if it is not kept."""
+        made = self.blocks.pop(key, None)
+        self.blocks[key] = made = draw() if made is None else made
+        while len(self.blocks) > 1 and sum(each.nbytes for each in self.blocks.values()) > KEPT_BYTES:
+            del self.blocks[next(iter(self.blocks))]
+        return made
 
 
 def baselines(recipe: Recipe, train: Pairs, test: Pairs) -> dict[str, xr.Dataset]:
@@ -24,16 +44,18 @@ def baselines(recipe: Recipe, train: Pairs, test: Pairs) -> dict[str, xr.Dataset
     Raises:
         RecipeError: as `ladder.baselines`.
     """
+    kept = Kept()
     return {
-        name: lazily(each.downscaler, test.coarse, list(each.members), recipe.seed, test, each.variables)
+        name: lazily(each.downscaler, test.coarse, list(each.members), recipe.seed, test, each.variables, kept)
         for name, each in ladder.baselines(rungs.without(recipe), train).items()
     }
 
 
 def networks(recipe: Recipe, run: Path, test: Pairs, say: Callable[[str], None]) -> dict[str, xr.Dataset]:
     """Return the ensembles of the neural baselines trained below `run`; of one that is not, `say` how to."""
+    kept = Kept()
     return {
-        name: lazily(model.downscaler, test.coarse, rungs.members(recipe, name), recipe.seed, test)
+        name: lazily(model.downscaler, test.coarse, rungs.members(recipe, name), recipe.seed, test, kept=kept)
         for name, model in rungs.trained(recipe, run, say).items()
     }
 
@@ -45,19 +67,24 @@ def lazily(
     seed: int,
     like: Pairs,
     variables: Sequence[str] | None = None,
+    kept: Kept | None = None,
 ) -> xr.Dataset:
     """Return the ensemble of a downscaler as a lazy Dataset that is made a block of times at a time when it is read.
 
-    `variables` are those that it makes; all targets by default.
+    `variables` are those that it makes; all targets by default. They are drawn together and left in `kept`.
     """
     assert like.fine is not None
     grid, fine = like.fine_grid, like.fine
     starts = range(0, coarse.sizes["time"], BLOCK_TIMES)
     dims = ("realization", "time", grid.y_dim, grid.x_dim)
 
+    own, shared = object(), Kept() if kept is None else kept
+
+    def draw(start: int) -> xr.Dataset:
+        return downscaler.downscale(coarse.isel(time=slice(start, start + BLOCK_TIMES)).load(), members, seed)
+
     def block(name: str, start: int) -> np.ndarray:
-        made = downscaler.downscale(coarse.isel(time=slice(start, start + BLOCK_TIMES)).load(), members, seed)
-        return made[name].transpose(*dims).values
+        return shared.block((own, start), lambda: draw(start))[name].transpose(*dims).values
 
     fields = {}
     for name in fine.data_vars if variables is None else variables:
