@@ -1,8 +1,11 @@
-"""Bias correction and spatial disaggregation (Wood et al., 2004), for single days as by Thrasher et al. (2012).
+"""Bias correction and spatial disaggregation after Wood et al. (2004), for single days as by Thrasher et al. (2012).
 
 Coarse values are mapped to the distribution of the fine data on the coarse grid; their anomaly from the climatology of
 the month, a ratio for rain and a difference otherwise, is interpolated and put on the fine climatology. What is finer
 than the coarse grid is the climatology's: one field, the same relief every day.
+
+We differ in one way: quantiles are those of all training times of a cell, where Wood et al. take those of each month
+and Thrasher et al. those of days around the date. Biases of seasons that have the same values are mixed.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Random numbers of the methods that need no network, addressed by (seed, member, date, purpose).
 
 The generator is Philox4x64-10 (Salmon et al., 2011), keyed as that of the diffusion model (`samplers.noise`), with a
-constant of its own: no baseline ever shares a stream with the model or with another purpose.
+constant of its own: no baseline ever shares a stream with the model. Methods share streams with each other, as each
+counts its purposes from 0; their members are scored apart.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ def generator(seed: int, member: int, date: int, purpose: int = 0) -> np.random.
         seed: [0, 2^64).
         member: [0, 2^63).
         date: From `date_keys`, any int64.
-        purpose: What the numbers are for, such as the number of a target; [0, 2^64).
+        purpose: What the numbers of a method are for, such as the number of a target; [0, 2^64).
     """
     counter = np.array([0, date & _WORD, purpose, member], np.uint64)
     return np.random.Generator(np.random.Philox(key=np.array([seed, _STREAM], np.uint64), counter=counter))
