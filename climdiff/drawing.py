@@ -37,7 +37,7 @@ class Learned:
         time_step: Time from one training date to the next [us]; None where they have no common step.
         half_lives: How long noise has to persist, by target [days]; empty where that was not asked for.
         unexplained: Variance given the predictors, by target, in network space; bundles of old do not have it.
-        residuals: What a regression left over on training dates, network space, (date, channel, y, x).
+        residuals: What a regression left over on training dates, network space (date, channel, y, x); NaN: missing.
     """
 
     ranges: Limits

@@ -37,7 +37,8 @@ class OneEvaluation:
     """Makes members with a network (noise, condition) -> field; satisfies `contract.Downscaler`.
 
     `network` is as `networks.noise_fed.Maker`. Limits, conservation and addresses of noise are those of
-    `downscalers.diffusion`. `residuals` (date, channel, y, x) are in network space.
+    `downscalers.diffusion`. `residuals` (date, channel, y, x) are in network space, NaN where
+    nothing is added.
     """
 
     def __init__(
@@ -110,7 +111,8 @@ class OneEvaluation:
             made = self.network(z.to(device), condition).float().cpu()
         if self.residuals is None:
             return made
-        return made + self.residuals[[_position(seed, *address, len(self.residuals)) for address in addresses]]
+        chosen = self.residuals[[_position(seed, *address, len(self.residuals)) for address in addresses]]
+        return made + chosen.nan_to_num(0.0)
 
 
 def _position(seed: int, member: int, time_key: int, n: int) -> int:

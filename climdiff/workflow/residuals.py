@@ -59,7 +59,7 @@ class LeftOver(NamedTuple):
     """What a regression leaves over, in network space.
 
     Attributes:
-        fields: Truth minus regression on dates evenly spread, (date, channel, y, x); 0 where the truth is missing.
+        fields: Truth minus regression on dates evenly spread, (date, channel, y, x); NaN where the truth is missing.
         share: Their squares over those of the truth of the same dates, so that stormy dates and calm ones compare.
     """
 
@@ -74,13 +74,13 @@ def kept(downscaler: OneEvaluation, pairs: Pairs, seed: int) -> LeftOver:
     index = np.unique(np.linspace(0, pairs.n_times - 1, n_dates).round().astype(int))
     plain = downscaler.changed(conservation=None, residuals=None)
     truth = _truth(plain, pairs, index)
-    left = torch.nan_to_num(truth - _drawn(plain, pairs, index, seed), nan=0.0)
-    return LeftOver(left, float(left.square().mean() / truth.nan_to_num(0.0).square().mean()))
+    left = truth - _drawn(plain, pairs, index, seed)
+    return LeftOver(left, float(left.square().nanmean() / truth.square().nanmean()))
 
 
 def deviations(left: Tensor) -> Tensor:
-    """Return the root mean square of residuals (date, channel, y, x) by channel, missing ones, exactly 0, left out."""
-    return (left.square().sum(dim=(0, 2, 3)) / (left != 0).sum(dim=(0, 2, 3)).clamp(min=1)).sqrt()
+    """Return the root mean square of residuals (date, channel, y, x) by channel; missing ones (NaN) do not count."""
+    return left.square().nanmean(dim=(0, 2, 3)).sqrt()
 
 
 def neighbors(pairs: Pairs, at_most: int) -> np.ndarray:

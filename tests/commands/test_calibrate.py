@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 
 from climdiff import cli
 from climdiff.errors import RecipeError
+from climdiff.verification import significance
 
 runner = CliRunner()
 
@@ -20,7 +21,8 @@ def run(*arguments):
     return result.output
 
 
-def test_the_choice_is_printed_drawn_and_used(trained, tmp_path):
+def test_the_choice_is_printed_drawn_and_used(trained, tmp_path, monkeypatch):
+    monkeypatch.setattr(significance, "MIN_INDEPENDENT", 3)  # so that these few dates tell something
     folder = shutil.copytree(trained, tmp_path / "minute")
     text = run("calibrate", folder, "--times", 16, "--members", 2)
     for words in ("dates that choose, 2 members", "dates held out", "as in the recipe", "* spread", "from now on"):

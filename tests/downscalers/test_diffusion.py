@@ -79,7 +79,7 @@ def test_every_option_changes_the_member(parts, minute_recipe, changes):
     assert np.abs(one - other).max() > 1e-3
 
 
-@pytest.mark.parametrize("sampler", get_args(SamplerName))
+@pytest.mark.parametrize("sampler", sorted(set(get_args(SamplerName)) - {"one_step"}))
 def test_every_sampler_draws_members_of_more_or_less_spread_each_at_its_address(parts, minute_recipe, sampler):
     downscaler, coarse = parts
     drawn = {

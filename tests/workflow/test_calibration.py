@@ -14,6 +14,7 @@ import climdiff
 from climdiff import build, bundle, bundle_files
 from climdiff.errors import DataError, MismatchError, RecipeError, RetryError
 from climdiff.recipe.load import changed
+from climdiff.verification import significance
 from climdiff.workflow import calibration, generation
 from climdiff.workflow.calibration import calibrate, halves, ways
 from climdiff.workflow.lock import alone
@@ -28,8 +29,16 @@ def calibrated(trained, tmp_path_factory):
     """Return a calibrated copy of a trained run, what was found and what was said."""
     run = shutil.copytree(trained, tmp_path_factory.mktemp("calibrated") / "minute")
     said, seen = [], []
-    found = calibrate(run, **BUDGET, say=said.append, progress=lambda *state: seen.append(state))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(significance, "MIN_INDEPENDENT", 3)  # so that these few dates tell something
+        found = calibrate(run, **BUDGET, say=said.append, progress=lambda *state: seen.append(state))
     return run, found, said, seen
+
+
+def test_dates_too_few_to_tell_change_nothing(run):
+    said = []
+    found = calibrate(run, times=16, members=2, say=said.append)
+    assert found.settings == {} and climdiff.load(run).provenance(0).get("spread") is None
 
 
 @pytest.fixture
@@ -120,6 +129,7 @@ def test_scores_are_those_of_the_ensembles(calibrated, minute_recipe):
 
 def test_an_interrupted_calibration_goes_on_to_the_same_choice(run, calibrated, monkeypatch):
     drawn, original = [], Trials._drawn
+    monkeypatch.setattr(significance, "MIN_INDEPENDENT", 3)  # as for `calibrated`
     monkeypatch.setattr(Trials, "_drawn", lambda *given: drawn.append(given[2]) or original(*given))
 
     def stop(done, total):
