@@ -13,7 +13,7 @@ from torch import Tensor
 
 from climdiff.data.encoder import Encoder
 from climdiff.data.pairs import Pairs
-from climdiff.data.times import iso_dates, numbered
+from climdiff.data.times import evenly_spread, iso_dates, numbered
 from climdiff.errors import DataError, Problem
 from climdiff.grids.blocks import Blocks, blocks_of
 from climdiff.grids.conserving import scaled, shifted
@@ -109,7 +109,7 @@ def block_weights(pairs: Pairs, names: Sequence[str]) -> dict[str, Weights]:
         DataError: CD-020, coarse cells are no blocks of fine ones, or the coarse field is no block mean at all.
     """
     blocks = blocks_of(pairs.coarse_grid, pairs.fine_grid)
-    dates = np.unique(np.linspace(0, pairs.n_times - 1, N_COMPARED).round().astype(int))
+    dates = evenly_spread(pairs.n_times, N_COMPARED)
     truth, coarse = pairs.truth(dates), pairs.select(dates).coarse.compute(scheduler="synchronous")
     chosen: dict[str, Weights] = {}
     problems = []

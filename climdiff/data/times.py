@@ -211,3 +211,8 @@ def _offset(coarse: np.ndarray, fine: np.ndarray) -> tuple[int, int] | None:
         return None
     low, high = min(candidates, key=lambda pair: (pair[1] - pair[0], abs(pair[0])))
     return (low, high) if max(abs(low), abs(high)) < step else None
+
+
+def evenly_spread(n_times: int, at_most: int) -> np.ndarray:
+    """Return positions among `n_times` dates, evenly spread, both ends among them; all if they are not more."""
+    return np.unique(np.linspace(0, n_times - 1, min(at_most, n_times)).round().astype(int))

@@ -16,6 +16,7 @@ import numpy as np
 import xarray as xr
 
 from climdiff.data.pairs import Pairs
+from climdiff.data.times import evenly_spread
 from climdiff.downscalers.contract import ensemble
 from climdiff.downscalers.draws import date_keys, generator
 from climdiff.downscalers.guess import Guess
@@ -55,7 +56,7 @@ class RainFARM:
         self.guess = Guess.of_pairs(train, tuple(blocks))
         self.attributes = {name: train.fine[name].attrs for name in blocks}
         self.blocks, self.limits = dict(blocks), dict(limits)
-        dates = np.unique(np.linspace(0, train.n_times - 1, FITTED_ON).round().astype(int))
+        dates = evenly_spread(train.n_times, FITTED_ON)
         coarse, truth = train.coarse.isel(time=dates), train.truth(dates)
         self.textures = {name: self._fit(name, coarse, truth[name].values) for name in blocks}
 

@@ -16,7 +16,7 @@ from climdiff import build, bundle, bundle_files
 from climdiff.bundle import Model
 from climdiff.bundle_files import Calibration, Scored, Tried
 from climdiff.data.pairs import Pairs
-from climdiff.data.times import microseconds
+from climdiff.data.times import evenly_spread, microseconds
 from climdiff.errors import DataError, MismatchError, Problem, RecipeError
 from climdiff.recipe.schema import Sample
 from climdiff.report.calibrations import Way
@@ -24,7 +24,7 @@ from climdiff.samplers.persistence import DAY
 from climdiff.workflow.lock import alone
 from climdiff.workflow.search import BAND, Search, settings
 from climdiff.workflow.trials import Trial, Trials
-from climdiff.workflow.validation import chosen_times, other_times
+from climdiff.workflow.validation import other_times
 
 FOLDER = "calibration"
 """Below a run: what was tried, so that a calibration that was interrupted goes on, and the figures."""
@@ -144,7 +144,7 @@ def _dates(model: Model, times: int) -> tuple[Pairs, bool]:
         fix = f"give a validation split of at least {FEWEST} dates, better 64, in the recipe, and train again"
         raise DataError(Problem(43, "data.split.validation", what, fix))
     chosen = other_times(pairs.n_times, model.recipe.train.validation_times, times, times)
-    are_new = not set(chosen) & set(chosen_times(pairs.n_times, model.recipe.train.validation_times))
+    are_new = not set(chosen) & set(evenly_spread(pairs.n_times, model.recipe.train.validation_times))
     return pairs.select(chosen), are_new
 
 

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from climdiff.data.pairs import Pairs
-from climdiff.data.times import common_step, microseconds
+from climdiff.data.times import common_step, evenly_spread, microseconds
 from climdiff.downscalers.diffusion import DiffusionDownscaler
 from climdiff.downscalers.one_evaluation import OneEvaluation
 from climdiff.errors import DataError, Problem
@@ -49,7 +49,7 @@ def variances(downscaler: DiffusionDownscaler, pairs: Pairs, seed: int) -> dict[
         pairs: Training pairs.
         seed: Key of the noise, which hardly matters.
     """
-    index = np.unique(np.linspace(0, pairs.n_times - 1, OF_TRUTH).round().astype(int))
+    index = evenly_spread(pairs.n_times, OF_TRUTH)
     residuals = _truth(downscaler, pairs, index) - _drawn(_averaging(downscaler), pairs, index, seed)
     squares = residuals.double().square().nanmean(dim=(0, 2, 3))
     return {name: float(square) for name, square in zip(downscaler.encoder.targets, squares, strict=True)}
@@ -71,7 +71,7 @@ def kept(downscaler: OneEvaluation, pairs: Pairs, seed: int) -> LeftOver:
     """Return what a regression leaves over on these pairs."""
     of_one = 4 * downscaler.encoder.n_target * int(np.prod(downscaler.encoder.grid.shape))
     n_dates = max(1, min(KEPT, pairs.n_times, KEPT_BYTES // of_one))
-    index = np.unique(np.linspace(0, pairs.n_times - 1, n_dates).round().astype(int))
+    index = evenly_spread(pairs.n_times, n_dates)
     plain = downscaler.changed(conservation=None, residuals=None)
     truth = _truth(plain, pairs, index)
     left = truth - _drawn(plain, pairs, index, seed)
@@ -97,7 +97,7 @@ def neighbors(pairs: Pairs, at_most: int) -> np.ndarray:
         what = f"{len(found)} of {pairs.n_times} dates are followed by one a common step later"
         fix = f"train on at least {FEWEST_NEIGHBORS} such dates, or give sample.noise_half_life in days, or null"
         raise DataError(Problem(23, "training data", what, fix))
-    return found[np.unique(np.linspace(0, len(found) - 1, at_most).round().astype(int))]
+    return found[evenly_spread(len(found), at_most)]
 
 
 def fit(downscaler: DiffusionDownscaler, pairs: Pairs, seed: int) -> dict[str, float]:

@@ -22,6 +22,7 @@ from torch import nn
 
 from climdiff import build, bundle, methods
 from climdiff.data.pairs import Pairs
+from climdiff.data.times import evenly_spread
 from climdiff.errors import ClimdiffError, DataError, MismatchError, Problem, RecipeError
 from climdiff.generation.receipts import put_file
 from climdiff.recipe.load import changed
@@ -215,7 +216,7 @@ def _meaningful(model: bundle.Model, grid: Sequence[str], say: Callable[[str], N
 
 def _dates(model: bundle.Model, times: int) -> Pairs:
     pairs = build.open_splits(model.recipe, ("validation",))["validation"]
-    return pairs.select(np.unique(np.linspace(0, pairs.n_times - 1, times).round().astype(int)))
+    return pairs.select(evenly_spread(pairs.n_times, times))
 
 
 def _rows(model: bundle.Model, pairs: Pairs, members: int, settings: Mapping[str, str]) -> list[Row]:

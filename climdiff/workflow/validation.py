@@ -9,22 +9,18 @@ from torch import nn
 
 from climdiff.data.encoder import Encoder
 from climdiff.data.pairs import Pairs
+from climdiff.data.times import evenly_spread
 from climdiff.errors import DataError, Problem
 from climdiff.methods import Neural
 from climdiff.recipe.schema import Recipe
 from climdiff.verification.probabilistic import crps_fair
 
 
-def chosen_times(n_times: int, at_most: int) -> np.ndarray:
-    """Return positions among `n_times` dates, evenly spread, both ends among them."""
-    return np.unique(np.linspace(0, n_times - 1, min(at_most, n_times)).round().astype(int))
-
-
 def other_times(n_times: int, n_used: int, at_most: int, fewest: int) -> np.ndarray:
     """Return positions of dates that are not among the `n_used` that validation uses; of all if others are too few."""
-    others = np.setdiff1d(np.arange(n_times), chosen_times(n_times, n_used))
+    others = np.setdiff1d(np.arange(n_times), evenly_spread(n_times, n_used))
     among = others if len(others) >= fewest else np.arange(n_times)
-    return np.asarray(among[chosen_times(len(among), at_most)])
+    return np.asarray(among[evenly_spread(len(among), at_most)])
 
 
 class Validation:
@@ -36,7 +32,7 @@ class Validation:
     def __init__(
         self, recipe: Recipe, pairs: Pairs, encoder: Encoder, downscaler: Callable[[nn.Module], Neural]
     ) -> None:
-        index = chosen_times(pairs.n_times, recipe.train.validation_times)
+        index = evenly_spread(pairs.n_times, recipe.train.validation_times)
         self.recipe, self.encoder, self.downscaler = recipe, encoder, downscaler
         self.coarse, self.guess, self.truth = pairs.select(index).coarse, pairs.guess(index), pairs.truth(index)
         self.condition = encoder.condition(self.guess)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from climdiff.data.times import iso_dates, microseconds, pair_times
+from climdiff.data.times import evenly_spread, iso_dates, microseconds, pair_times
 from climdiff.errors import DataError
 
 WHERE = ("coarse", "fine")
@@ -145,3 +145,9 @@ def test_dates_are_written_as_short_as_they_are():
     times = days("2001-01-01", 3, freq="12h")
     assert iso_dates(times, slice(0, 2)) == "2001-01-01, 2001-01-01T12:00:00"
     assert iso_dates(days("2001-02-30", 1, "360_day"), [0]) == "2001-02-30"
+
+
+def test_dates_are_evenly_spread_with_both_ends():
+    assert evenly_spread(10, 4).tolist() == [0, 3, 6, 9]
+    assert evenly_spread(154, 64)[[0, -1]].tolist() == [0, 153] and len(evenly_spread(154, 64)) == 64
+    assert evenly_spread(3, 64).tolist() == [0, 1, 2]

@@ -9,11 +9,12 @@ import pytest
 import torch
 
 from climdiff import build, bundle
+from climdiff.data.times import evenly_spread
 from climdiff.errors import MismatchError, RecipeError, RetryError
 from climdiff.workflow import distillation
 from climdiff.workflow.distillation import Comparison, distill
 from climdiff.workflow.sweep import sweep
-from climdiff.workflow.validation import chosen_times, other_times
+from climdiff.workflow.validation import other_times
 
 ONE_STEP = ["sample.sampler=one_step"]
 
@@ -47,8 +48,8 @@ def test_the_comparison_is_that_of_the_two_ensembles(distilled, minute_recipe):
 
 def test_the_comparison_is_on_dates_that_did_not_choose_the_checkpoint():
     compared = set(other_times(154, 64, 64, 16).tolist())
-    assert len(compared) == 64 and not compared & set(chosen_times(154, 64).tolist())
-    assert other_times(70, 64, 64, 16).tolist() == chosen_times(70, 64).tolist()
+    assert len(compared) == 64 and not compared & set(evenly_spread(154, 64).tolist())
+    assert other_times(70, 64, 64, 16).tolist() == evenly_spread(70, 64).tolist()
     assert other_times(10, 64, 64, 16).tolist() == list(range(10))
 
 
