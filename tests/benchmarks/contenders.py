@@ -34,6 +34,7 @@ DIFFUSERS = {"2M": 18, "5M": 32, "20M": 64}
 DIFFUSERS_EXAMPLE = {"2M": 16, "5M": 28, "20M": 56}
 LUCIDRAINS = {"2M": 16, "5M": 24, "20M": 48}
 PEERS = ("diffusers", "diffusers' example", "lucidrains")
+Answer = Callable[[Tensor, Tensor, Tensor], Tensor]
 
 
 @dataclass(frozen=True)
@@ -73,32 +74,39 @@ def ours(size: str, batch: int, side: int) -> Contender:
 
 def peer(name: str, size: str, batch: int, side: int, flags: bool) -> Contender:
     """Return a peer's network with the plain training step of its examples: noise, mean squared error, AdamW."""
-    torch.manual_seed(0)
-    network = PEER_NETWORKS[name](size)
-    if flags:
-        network = network.to(memory_format=torch.channels_last)
-    dtype = compute_dtype("auto", torch.device("cpu")) if flags else torch.float32
+    network, answer = peer_network(name, size, flags)
     optimizer = torch.optim.AdamW(network.parameters(), lr=1e-4, **({"fused": True} if flags else {}))
     target, condition = fields(batch, side)
     time = torch.randint(0, 1000, (batch,), generator=torch.Generator().manual_seed(1))
 
-    def answer(field: Tensor) -> Tensor:
-        seen = torch.cat([field, condition, torch.ones_like(field)], dim=1)
-        seen = seen.contiguous(memory_format=torch.channels_last) if flags else seen
-        with autocast(dtype, torch.device("cpu")):
-            return network(seen, time)
-
     def step() -> None:
         noise = torch.randn_like(target)
-        nn.functional.mse_loss(answer(0.7 * target + 0.7 * noise).float(), noise).backward()
+        nn.functional.mse_loss(answer(0.7 * target + 0.7 * noise, condition, time).float(), noise).backward()
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
 
     def evaluate() -> Tensor:
         with torch.no_grad():
-            return answer(target)
+            return answer(target, condition, time)
 
     return Contender(_count(network), step, evaluate, network)
+
+
+def peer_network(name: str, size: str, flags: bool) -> tuple[nn.Module, Answer]:
+    """Return a peer's network, and how it answers to a noisy field, a condition and the steps of the chain."""
+    torch.manual_seed(0)
+    network = PEER_NETWORKS[name](size)
+    if flags:
+        network = network.to(memory_format=torch.channels_last)
+    dtype = compute_dtype("auto", torch.device("cpu")) if flags else torch.float32
+
+    def answer(field: Tensor, condition: Tensor, time: Tensor) -> Tensor:
+        seen = torch.cat([field, condition, torch.ones_like(field)], dim=1)
+        seen = seen.contiguous(memory_format=torch.channels_last) if flags else seen
+        with autocast(dtype, torch.device("cpu")):
+            return network(seen, time)
+
+    return network, answer
 
 
 class Sample(nn.Module):

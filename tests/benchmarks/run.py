@@ -22,6 +22,7 @@ import rows
 import scores
 import torch
 import verifying
+import whole
 
 DOCS = Path(__file__).parents[2] / "docs"
 FREE = 0.9
@@ -45,6 +46,7 @@ def measure(quick: bool, run: Path | None) -> Iterator[rows.Row]:
             yield networks.peak_share(size, side, budget)
         yield from networks.memory("5M", 128)
         yield from networks.memory("20M", 64)
+        yield from whole.end_to_end(budget)
     if run is not None:
         yield from members.evaluations(run)
 
