@@ -38,7 +38,7 @@ from climdiff.training.checkpoint import load_hashed, save_tensors, sha256
 from climdiff.transforms.times import times_hash
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Model:
     """A trained model: downscales coarse fields, and says what it is.
 
@@ -55,6 +55,11 @@ class Model:
     path: Path
     given: Mapping[str, str] = field(default_factory=dict)
     calibration: Calibration | None = None
+
+    def __repr__(self) -> str:
+        names = f"{', '.join(self.predictors)} -> {', '.join(self.targets)}"
+        size = " x ".join(map(str, self.grid.shape))
+        return f"<climdiff.Model {self.recipe.name}: {self.recipe.model.method}, {names} on {size} cells, {self.path}>"
 
     @property
     def grid(self) -> Grid:

@@ -157,6 +157,7 @@ def generate(
 @app.command()
 def verify(
     ensemble: Annotated[Path, typer.Argument(help="A zarr store or netCDF file.", metavar="ENSEMBLE")],
+    overrides: Overrides = None,
     truth: Annotated[Path | None, typer.Option(help="The truth, for ensembles climdiff did not make.")] = None,
     out: Annotated[Path | None, typer.Option(help="Folder of scores and report; that of ENSEMBLE by default.")] = None,
     require: Annotated[
@@ -177,6 +178,7 @@ def verify(
         verdict = judge(
             ensemble,
             truth=truth,
+            overrides=overrides or (),
             require=wanted,
             progress=lambda name, *done: bars.stage(f"verify {name}", *done),
             say=bars.say,

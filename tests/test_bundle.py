@@ -47,6 +47,11 @@ def test_fault_082_a_member_can_be_made_alone(model, coarse):
     np.testing.assert_array_equal(together.isel(time=[1]).values, alone.values)
 
 
+def test_a_model_says_what_it_is_in_a_line(model):
+    line = repr(model)
+    assert line.startswith("<climdiff.Model minute: diffusion, pr, psl") and "-> pr on 16 x 16 cells, " in line
+
+
 def test_another_seed_gives_another_member(model, coarse):
     first, second = (model.downscale(coarse, members=[0], seed=seed)["pr"].values for seed in (1, 2))
     assert np.abs(first - second).max() > 0.01

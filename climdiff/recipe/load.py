@@ -49,7 +49,7 @@ def changed(recipe: Recipe, overrides: Sequence[str], parts: Sequence[str]) -> R
     """
     problems = [
         Problem(37, PLACE, f"{text!r} cannot change any more", f"change keys of {' and '.join(parts)} only")
-        for text in overrides
+        for text in ([overrides] if isinstance(overrides, str) else overrides)
         if not any(f"{text.partition('=')[0].strip()}.".startswith(f"{part}.") for part in parts)
     ]
     tree = read(recipe.model_dump_json(), lambda line, column: PLACE, problems)

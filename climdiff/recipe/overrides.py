@@ -13,7 +13,7 @@ _LONGEST_SHOWN = 80
 
 def override(tree: Node, overrides: Sequence[str], problems: list[Problem]) -> Node:
     """Return `tree` with each `key.below=value` laid on it; values follow the scalar rules of the file."""
-    for text in overrides:
+    for text in [overrides] if isinstance(overrides, str) else overrides:
         key, equals, value = text.partition("=")
         path = tuple(key.strip().split("."))
         if not equals or not all(path) or len(path) > DEEPEST:

@@ -106,6 +106,10 @@ def match(forecast: xr.Dataset, truth: xr.Dataset) -> dict[str, Match]:
             matches[name] = _match_one(forecast[name], truth[name], where)
         except DataError as error:
             problems += [problem for problem in error.problems if problem not in problems]
+    named = {str(pair.realization): str(name) for name, pair in matches.items() if pair.realization is not None}
+    if len(named) > 1:
+        both = " and ".join(f"by '{dim}' in variable '{name}'" for dim, name in named.items())
+        problems.append(Problem(36, where[0], f"members are counted {both}", "give them one dimension"))
     if problems:
         raise DataError(*problems)
     return matches
@@ -168,6 +172,9 @@ def _match_one(forecast: xr.DataArray, truth: xr.DataArray, where: tuple[str, st
         what = f"variable '{name}': dimensions {forecast.dims}, expected {truth.dims} and one that counts members"
         fix = "select or rename dimensions; mark members with standard_name 'realization'"
         raise DataError(Problem(36, where[0], what, fix))
+    if realization is not None and not forecast.sizes[realization]:
+        what = f"variable '{name}': no members, dimension '{realization}' has length 0"
+        raise DataError(Problem(36, where[0], what, "give at least one member"))
     problems = _unit_problems(forecast, truth, where[0])
     forecast = _turned(forecast, truth, cells)
     try:

@@ -205,7 +205,7 @@ def _collect(pair: Match, plan: Plan, advance: Callable[[int], None]) -> Tally:
     where = str(pair.forecast.encoding.get("source", "forecast"))
     if bad.any():
         times = f"{int(bad.sum())} times ({listed(pair.times.values[bad])})"
-        what = f"variable '{pair.truth.name}': members miss cells at {times}"
+        what = f"variable '{pair.truth.name}': members miss cells, or are infinite, at {times}"
         raise OutputError(Problem(11, where, what, "complete the ensemble, then verify again"))
     if not tally.sums["errors"]["weight"] > 0:
         what = f"variable '{pair.truth.name}': the truth is missing in every cell"

@@ -23,7 +23,7 @@ from climdiff.generation.integrity import check_store
 from climdiff.generation.receipts import FOLDER
 from climdiff.grids.blocks import blocks_of
 from climdiff.grids.grid import Grid
-from climdiff.recipe.load import parse
+from climdiff.recipe.load import changed, parse
 from climdiff.recipe.schema import Recipe
 from climdiff.verification import requirements
 from climdiff.verification.coarse import Coarse
@@ -38,6 +38,8 @@ from climdiff.workflow.contenders import baselines, networks
 
 ENSEMBLE = "ensemble"
 OUTPUTS = ("scores.json", "scores.nc", "report.html")
+LONGEST_NAME = 200
+"""Letters of a variable's name; netCDF takes 256, and the names of scores are added to it."""
 
 
 @dataclass(frozen=True)
@@ -99,6 +101,7 @@ def verify(
     *,
     truth: Path | None = None,
     recipe: Recipe | None = None,
+    overrides: Sequence[str] = (),
     require: Sequence[Requirement] = (),
     progress: Callable[[str, int, int], None] = lambda method, done, total: None,
     say: Callable[[str], None] = lambda line: None,
@@ -109,16 +112,20 @@ def verify(
         path: A zarr store or netCDF file. One of ours names its recipe, which names truth and baselines.
         truth: The truth of any other CF ensemble, netCDF or zarr; then there are no baselines.
         recipe: A later version of the recipe in the store, for its `verify` and `report`.
+        overrides: Keys of `verify`, such as `verify.baselines=full_ladder`, laid on the recipe.
         require: What is to be compared beside the fair CRPS; ask `Verdict.unmet` whether it holds.
         progress: Called with (downscaler, times done, times to do).
         say: Takes lines for the user: neural baselines that are not trained.
 
     Raises:
-        RecipeError: CD-037, a requirement names what is not scored.
+        RecipeError: CD-037, a requirement names what is not scored, or overrides what is no key of `verify`.
         OutputError: CD-001 to CD-011, the store is damaged or incomplete.
         DataError: the truth does not fit the ensemble.
     """
     if truth is not None:
+        if overrides:
+            what = f"{overrides[0]!r} has no recipe to change: the truth is named by --truth"
+            raise RecipeError(Problem(37, "command line", what, "leave out one of the two"))
         requirements.check(require, {each.variable: () for each in require if each.variable}, {})
         return _foreign(open_file(path, chunks={}), open_file(truth, chunks={}), progress)
     is_ours = (path / FOLDER).is_dir()
@@ -127,7 +134,7 @@ def verify(
         raise OutputError(*damage)
     ensemble = open_file(path, chunks={})
     own, split = _origin(path, ensemble)
-    recipe = own if recipe is None else recipe
+    recipe = changed(own if recipe is None else recipe, overrides, ("verify",))
     thresholds = {name: recipe.verify.thresholds.get(name, ()) for name in recipe.data.targets}
     splits = build.open_splits(recipe, {"train", split})
     test = _same_times(splits[split], ensemble, path)
@@ -192,12 +199,16 @@ def write(verdict: Verdict, folder: Path) -> None:
     """Write `scores.json` and `scores.nc` (everything, a group per downscaler) to `folder`; each appears whole.
 
     Raises:
-        DataError: CD-036, a variable named `verdict` or `leaks`.
+        DataError: CD-036, a variable named `verdict` or `leaks`, or one whose name is too long for netCDF.
     """
     reserved = {"verdict", "leaks"} & set(verdict.scores[verdict.name].variables)
     if reserved:
         what = f"a variable named {', '.join(sorted(reserved))} would take the place of what is said of all"
         raise DataError(Problem(36, "scores.json", what, "rename it"))
+    longest = max(verdict.scores[verdict.name].variables, key=len)
+    if len(longest) > LONGEST_NAME:
+        what = f"a variable's name has {len(longest)} letters ({longest[:20]}...), at most {LONGEST_NAME} fit in netCDF"
+        raise DataError(Problem(36, "scores.nc", what, "rename it"))
     folder.mkdir(parents=True, exist_ok=True)
     with replacing(folder / "scores.json") as building:
         written = {**verdict.to_json(), "verdict": verdict.judged(), "leaks": verdict.leaks}

@@ -94,3 +94,7 @@ def test_a_trained_recipe_changes_in_the_sections_named_only(path: Path) -> None
 def test_a_setting_without_value_is_told(path: Path) -> None:
     with pytest.raises(RecipeError, match=r"'train.steps=' has no value. Fix: write train.steps=null for none"):
         load(path, ["train.steps="])
+
+
+def test_one_setting_may_be_a_plain_string(path: Path) -> None:
+    assert load(path, "train.steps=7").train.steps == 7

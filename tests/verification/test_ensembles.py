@@ -202,3 +202,16 @@ def test_incomplete_times_are_those_where_members_disagree_about_missing_cells()
     members[:, 3, 0] = observed[3, 0] = np.nan  # nobody has it: masked
     members[0, 4, 1] = np.inf
     np.testing.assert_array_equal(ensembles.incomplete(members, observed), [False, True, True, False, True])
+
+
+def test_an_ensemble_without_members_is_refused():
+    (line,) = problems(forecast().isel(realization=slice(0, 0)), truth())
+    assert "no members, dimension 'realization' has length 0" in line
+
+
+def test_members_on_two_dimensions_are_refused():
+    ensemble, reference = forecast(), truth()
+    ensemble["tas"] = ensemble["pr"].rename(realization="number")
+    reference["tas"] = reference["pr"]
+    (line,) = problems(ensemble, reference)
+    assert "by 'realization' in variable 'pr' and by 'number' in variable 'tas'" in line

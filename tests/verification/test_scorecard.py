@@ -173,7 +173,8 @@ def test_an_incomplete_ensemble_is_refused_and_its_times_named():
     with pytest.raises(OutputError) as caught:
         scorecard(forecast, truth)
     assert caught.value.exit_code == 6
-    text = "CD-011 forecast: variable 'pr': members miss cells at 2 times (2000-12-29T00:00:00, 2001-01-01T00:00:00)"
+    text = "CD-011 forecast: variable 'pr': members miss cells, or are infinite, "
+    text += "at 2 times (2000-12-29T00:00:00, 2001-01-01T00:00:00)"
     assert str(caught.value).startswith(text) and "Fix: complete the ensemble" in str(caught.value)
 
 

@@ -115,6 +115,14 @@ def test_a_requirement_of_what_is_not_scored_is_refused_before_scoring(store, tm
         verify(store, truth=store, require=[requirement("pr: crps_fair < analogs")], progress=scored)
 
 
+def test_keys_of_verify_are_changed_for_one_verification(store, tmp_path):
+    assert set(verify(store, overrides=["verify.baselines=[bilinear]"]).scores) == {"diffusion", "bilinear"}
+    with pytest.raises(RecipeError, match=r"CD-037 command line: 'sample\.steps=4' cannot change any more"):
+        verify(store, overrides=["sample.steps=4"])
+    with pytest.raises(RecipeError, match="has no recipe to change: the truth is named by --truth"):
+        verify(store, truth=store, overrides=["verify.baselines=[bilinear]"])
+
+
 def test_a_lazy_baseline_equals_one_made_at_once(minute_recipe):
     splits = build.open_splits(minute_recipe)
     test = splits["test"]
@@ -216,6 +224,19 @@ def test_a_variable_that_would_hide_the_verdict_is_refused(verdict, tmp_path):
     with pytest.raises(DataError, match=r"CD-036 scores\.json: a variable named leaks would take the place.*rename it"):
         write(replace(verdict, scores=scores, differences={}), tmp_path)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_variable_with_an_endless_name_is_refused(verdict, tmp_path):
+    scores = {name: Scores({"p" * 201: each["pr"]}) for name, each in verdict.scores.items()}
+    with pytest.raises(DataError, match=r"CD-036 scores\.nc: a variable's name has 201 letters .*at most 200 fit"):
+        write(replace(verdict, scores=scores, differences={}), tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_name_as_long_as_allowed_can_be_written(verdict, tmp_path):
+    scores = {"diffusion": Scores({"p" * 200: verdict.scores["diffusion"]["pr"]})}
+    write(replace(verdict, scores=scores, differences={}), tmp_path)
+    assert (tmp_path / "scores.nc").stat().st_size
 
 
 def test_networks_alone_are_no_ladder(minute_recipe):
