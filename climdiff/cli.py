@@ -207,7 +207,7 @@ def ladder(
 
     loaded = load(recipe, overrides or ())
     with Bars(_asked_to_stop()) as bars:
-        verdict = score_baselines(loaded, split, lambda name, *done: bars.stage(f"score {name}", *done))
+        verdict = score_baselines(loaded, split, lambda name, *done: bars.stage(f"score {name}", *done), bars.say)
     score_tables(verdict)
     if rungs.named(loaded):
         print(f"not scored, as they have to be trained: {', '.join(rungs.named(loaded))} (climdiff run)")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,6 +38,8 @@ from climdiff.workflow.contenders import baselines, networks
 
 ENSEMBLE = "ensemble"
 OUTPUTS = ("scores.json", "scores.nc", "report.html")
+MISSING = 75
+"""The fault of predictors that miss cells."""
 LONGEST_NAME = 200
 """Letters of a variable's name; netCDF takes 256, and the names of scores are added to it."""
 
@@ -143,10 +145,8 @@ def verify(
     made = {name: [str(variable) for variable in each.data_vars] for name, each in contenders.items()}
     each_time = requirements.check(require, thresholds, made)
     model: str = recipe.model.method
-    scores = {
-        name: _score(name, forecast, test, recipe, each_time, progress)
-        for name, forecast in {model: ensemble, **contenders}.items()
-    }
+    scores = {model: _score(model, ensemble, test, recipe, each_time, progress)}
+    scores |= _beside(contenders, {each.reference for each in require}, test, recipe, each_time, progress, say)
     order, unit = _counted(test)
     differences = _differences(model, scores, order, each_time, recipe.seed)
     found = () if split == "train" else leaks.leaked(splits["train"], test, build.HELD_BYTES)
@@ -157,8 +157,9 @@ def score_baselines(
     recipe: Recipe,
     split: str = "test",
     progress: Callable[[str, int, int], None] = lambda method, done, total: None,
+    say: Callable[[str], None] = lambda line: None,
 ) -> Verdict:
-    """Score every baseline of a recipe on one of its splits; no model is needed.
+    """Score every baseline of a recipe on one of its splits; no model is needed. `say` takes lines for the user.
 
     The verdict has the truth in place of an ensemble, and no differences.
 
@@ -175,7 +176,9 @@ def score_baselines(
     if not contenders:
         what = f"names networks only ({', '.join(rungs.named(recipe))}), which have to be trained"
         raise RecipeError(Problem(37, "verify.baselines", what, "climdiff run RECIPE trains and scores them"))
-    scores = {name: _score(name, forecast, test, recipe, {}, progress) for name, forecast in contenders.items()}
+    scores = _beside(contenders, (), test, recipe, {}, progress, say)
+    if not scores:
+        raise DataError(Problem(75, recipe.data.coarse, "no baseline takes its missing cells", "fill these cells"))
     widest = max(scores, key=lambda name: len(scores[name].variables))
     return Verdict(widest, scores, {}, test.fine, test, recipe)
 
@@ -230,6 +233,27 @@ def replacing(target: Path) -> Iterator[Path]:
         building.replace(target)
     finally:
         building.unlink(missing_ok=True)
+
+
+def _beside(
+    contenders: Mapping[str, xr.Dataset],
+    required: Collection[str],
+    test: Pairs,
+    recipe: Recipe,
+    each_time: Mapping[str, Sequence[str]],
+    progress: Callable[[str, int, int], None],
+    say: Callable[[str], None],
+) -> dict[str, Scores]:
+    """Return the scores of baselines; one that cannot take missing predictors is left out unless it is `required`."""
+    scores = {}
+    for name, forecast in contenders.items():
+        try:
+            scores[name] = _score(name, forecast, test, recipe, each_time, progress)
+        except DataError as error:
+            if name in required or {problem.code for problem in error.problems} != {MISSING}:
+                raise
+            say(f"'{name}' is left out: {error.problems[0].what}")
+    return scores
 
 
 def _score(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -217,6 +218,22 @@ def test_a_baseline_may_make_some_of_the_targets_only(minute_recipe):
     two = replace(test, fine=test.fine.assign(tas=test.fine["pr"] + 280))
     rain = ladder.baselines(minute_recipe, test)["bilinear"]
     assert list(lazily(rain.downscaler, two.coarse, [0], 0, two, rain.variables).data_vars) == ["pr"]
+
+
+def test_a_baseline_that_cannot_take_missing_predictors_is_left_out_with_a_line(store, monkeypatch):
+    def with_a_hole(recipe, wanted):
+        splits = build.open_splits(recipe, wanted)
+        hole = splits["test"].coarse["time"] != splits["test"].coarse["time"][3]
+        return {**splits, "test": replace(splits["test"], coarse=splits["test"].coarse.where(hole))}
+
+    lines = []
+    spoiled = SimpleNamespace(open_splits=with_a_hole, HELD_BYTES=build.HELD_BYTES)
+    monkeypatch.setattr("climdiff.workflow.verification.build", spoiled)
+    only = ["verify.baselines=[climatology, analogs]"]
+    assert set(verify(store, overrides=only, say=lines.append).scores) == {"diffusion", "climatology"}
+    assert len(lines) == 1 and lines[0].startswith("'analogs' is left out: predictors") and "miss cells at" in lines[0]
+    with pytest.raises(DataError, match="CD-075"):
+        verify(store, overrides=only, require=[requirement("crps_fair < analogs")])
 
 
 def test_a_variable_that_would_hide_the_verdict_is_refused(verdict, tmp_path):
