@@ -123,11 +123,12 @@ def _differences(found: Mapping[str, Difference]) -> Picture:
 
 def _skipped(verdict: Verdict) -> list[str]:
     """Return sentences on methods of the ladder and scores that are missing, and why."""
-    lines = []
+    lines = [f"'{name}' is left out: {why}" for name, why in verdict.left_out.items()]
+    seen = {*verdict.scores, *verdict.left_out}
     asked = verdict.recipe.verify.baselines if verdict.recipe else ()
-    if isinstance(asked, str) and (left := [name for name in get_args(Baseline) if name not in verdict.scores]):
+    if isinstance(asked, str) and (left := [name for name in get_args(Baseline) if name not in seen]):
         lines.append(f"methods that these data do not allow: {', '.join(left)}")
-    untrained = [name for name in rungs.named(verdict.recipe) if name not in verdict.scores] if verdict.recipe else []
+    untrained = [name for name in rungs.named(verdict.recipe) if name not in seen] if verdict.recipe else []
     if untrained:
         lines.append(f"methods that are not trained on this recipe: {', '.join(untrained)}")
     for variable, found in verdict.scores[verdict.name].variables.items():

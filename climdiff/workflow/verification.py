@@ -6,7 +6,7 @@ import json
 import os
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +50,8 @@ class Verdict:
 
     `scores` is {downscaler: Scores}, the ensemble first; `differences` {(variable, score, baseline): Difference},
     negative where the ensemble is better, whose intervals hold together. `test` has the pairs it was scored on, `unit`
-    says what is counted there: days, times or fields. `leaks` are sentences on test fields that are training fields.
+    says what is counted there: days, times or fields. `leaks` are sentences on test fields that are training fields,
+    `left_out` has the baselines that could not be scored, and why.
     """
 
     name: str
@@ -61,6 +62,7 @@ class Verdict:
     recipe: Recipe | None
     unit: str = "times"
     leaks: tuple[str, ...] = ()
+    left_out: Mapping[str, str] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, dict[str, dict[str, float | None]]]:
         """Return {variable: {downscaler: {score: number}}}."""
@@ -146,11 +148,13 @@ def verify(
     each_time = requirements.check(require, thresholds, made)
     model: str = recipe.model.method
     scores = {model: _score(model, ensemble, test, recipe, each_time, progress)}
-    scores |= _beside(contenders, {each.reference for each in require}, test, recipe, each_time, progress, say)
+    required = {each.reference for each in require}
+    others, left_out = _beside(contenders, required, test, recipe, each_time, progress, say)
+    scores |= others
     order, unit = _counted(test)
     differences = _differences(model, scores, order, each_time, recipe.seed)
     found = () if split == "train" else leaks.leaked(splits["train"], test, build.HELD_BYTES)
-    return Verdict(model, scores, differences, ensemble, test, recipe, unit, tuple(found))
+    return Verdict(model, scores, differences, ensemble, test, recipe, unit, tuple(found), left_out)
 
 
 def score_baselines(
@@ -176,11 +180,11 @@ def score_baselines(
     if not contenders:
         what = f"names networks only ({', '.join(rungs.named(recipe))}), which have to be trained"
         raise RecipeError(Problem(37, "verify.baselines", what, "climdiff run RECIPE trains and scores them"))
-    scores = _beside(contenders, (), test, recipe, {}, progress, say)
+    scores, left_out = _beside(contenders, (), test, recipe, {}, progress, say)
     if not scores:
         raise DataError(Problem(75, recipe.data.coarse, "no baseline takes its missing cells", "fill these cells"))
     widest = max(scores, key=lambda name: len(scores[name].variables))
-    return Verdict(widest, scores, {}, test.fine, test, recipe)
+    return Verdict(widest, scores, {}, test.fine, test, recipe, left_out=left_out)
 
 
 def output_folder(ensemble: Path, out: Path | None, truth: Path | None) -> Path:
@@ -202,9 +206,9 @@ def write(verdict: Verdict, folder: Path) -> None:
     """Write `scores.json` and `scores.nc` (everything, a group per downscaler) to `folder`; each appears whole.
 
     Raises:
-        DataError: CD-036, a variable named `verdict` or `leaks`, or one whose name is too long for netCDF.
+        DataError: CD-036, a variable named `verdict`, `leaks` or `left_out`, or one whose name is too long for netCDF.
     """
-    reserved = {"verdict", "leaks"} & set(verdict.scores[verdict.name].variables)
+    reserved = {"verdict", "leaks", "left_out"} & set(verdict.scores[verdict.name].variables)
     if reserved:
         what = f"a variable named {', '.join(sorted(reserved))} would take the place of what is said of all"
         raise DataError(Problem(36, "scores.json", what, "rename it"))
@@ -214,7 +218,8 @@ def write(verdict: Verdict, folder: Path) -> None:
         raise DataError(Problem(36, "scores.nc", what, "rename it"))
     folder.mkdir(parents=True, exist_ok=True)
     with replacing(folder / "scores.json") as building:
-        written = {**verdict.to_json(), "verdict": verdict.judged(), "leaks": verdict.leaks}
+        said = {"verdict": verdict.judged(), "leaks": verdict.leaks, "left_out": dict(verdict.left_out)}
+        written = {**verdict.to_json(), **said}
         building.write_text(json.dumps(written, indent=1))
     with replacing(folder / "scores.nc") as building:
         for name, scores in verdict.scores.items():
@@ -243,17 +248,21 @@ def _beside(
     each_time: Mapping[str, Sequence[str]],
     progress: Callable[[str, int, int], None],
     say: Callable[[str], None],
-) -> dict[str, Scores]:
-    """Return the scores of baselines; one that cannot take missing predictors is left out unless it is `required`."""
-    scores = {}
+) -> tuple[dict[str, Scores], dict[str, str]]:
+    """Return the scores of baselines, and why others have none: those that cannot take missing predictors.
+
+    One that is `required` raises instead.
+    """
+    scores, left_out = {}, {}
     for name, forecast in contenders.items():
         try:
             scores[name] = _score(name, forecast, test, recipe, each_time, progress)
         except DataError as error:
             if name in required or {problem.code for problem in error.problems} != {MISSING}:
                 raise
-            say(f"'{name}' is left out: {error.problems[0].what}")
-    return scores
+            left_out[name] = error.problems[0].what
+            say(f"'{name}' is left out: {left_out[name]}")
+    return scores, left_out
 
 
 def _score(

@@ -59,9 +59,11 @@ def test_differences_list_every_key_but_the_version(fakes: ModuleType) -> None:
     assert differences(recorded, build(fakes, 8, version="9").record) == []
     assert differences(recorded, build(fakes, 4, guidance=2.0, sampler="heun").record) == [
         "guidance: store 1.0, asked 2.0",
-        'sampler: store "ddim", asked "heun"',
+        "sampler: store ddim, asked heun",
         "members: store 6, asked 4",
     ]
+    narrowed = build(fakes, 6, guidance_interval="[0.2, 5.0]").record
+    assert differences(recorded, narrowed) == ["guidance_interval: store none, asked [0.2, 5.0]"]
 
 
 def test_nothing_and_an_empty_folder_have_no_record(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import shutil
 from dataclasses import replace
@@ -21,6 +22,7 @@ from climdiff.verification.scorecard import Scores
 from climdiff.workflow.contenders import lazily
 from climdiff.workflow.experiment import publish
 from climdiff.workflow.generation import generate
+from climdiff.workflow.report import write as write_report
 from climdiff.workflow.verification import output_folder, score_baselines, verify, write
 
 
@@ -220,7 +222,7 @@ def test_a_baseline_may_make_some_of_the_targets_only(minute_recipe):
     assert list(lazily(rain.downscaler, two.coarse, [0], 0, two, rain.variables).data_vars) == ["pr"]
 
 
-def test_a_baseline_that_cannot_take_missing_predictors_is_left_out_with_a_line(store, monkeypatch):
+def test_a_baseline_that_cannot_take_missing_predictors_is_left_out_with_a_line(store, tmp_path, monkeypatch):
     def with_a_hole(recipe, wanted):
         splits = build.open_splits(recipe, wanted)
         hole = splits["test"].coarse["time"] != splits["test"].coarse["time"][3]
@@ -230,8 +232,14 @@ def test_a_baseline_that_cannot_take_missing_predictors_is_left_out_with_a_line(
     spoiled = SimpleNamespace(open_splits=with_a_hole, HELD_BYTES=build.HELD_BYTES)
     monkeypatch.setattr("climdiff.workflow.verification.build", spoiled)
     only = ["verify.baselines=[climatology, analogs]"]
-    assert set(verify(store, overrides=only, say=lines.append).scores) == {"diffusion", "climatology"}
+    verdict = verify(store, overrides=only, say=lines.append)
+    assert set(verdict.scores) == {"diffusion", "climatology"}
     assert len(lines) == 1 and lines[0].startswith("'analogs' is left out: predictors") and "miss cells at" in lines[0]
+    write(verdict, tmp_path)
+    why = json.loads((tmp_path / "scores.json").read_text())["left_out"]
+    assert [f"'{name}' is left out: {each}" for name, each in why.items()] == lines
+    write_report(verdict, tmp_path / "report.html")
+    assert "'analogs' is left out: predictors" in html.unescape((tmp_path / "report.html").read_text())
     with pytest.raises(DataError, match="CD-075"):
         verify(store, overrides=only, require=[requirement("crps_fair < analogs")])
 
