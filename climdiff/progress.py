@@ -58,8 +58,8 @@ class Bars:
         self.progress.stop()
 
     def say(self, line: str) -> None:
-        """Print a line above the bars."""
-        self.progress.print(line) if self.console.is_terminal else self.console.print(line, highlight=False)
+        """Print a line above the bars, as it is: brackets are no markup, and a file gets it in one piece."""
+        self.console.print(line, highlight=False, markup=False, soft_wrap=True)
 
     def stage(self, name: str, done: int, total: int, note: str = "") -> None:
         """Show how much of a stage is done.
@@ -79,7 +79,7 @@ class Bars:
         tenth = 10 * done // max(total, 1)
         before, self.tenths[name] = self.tenths.get(name, 0), tenth
         if not self.console.is_terminal and tenth > before:
-            self.console.print(f"{name}: {done} of {total} {note}", highlight=False)
+            self.say(f"{name}: {done} of {total} {note}".rstrip())
 
     def training(self, progress: Any, total: int, name: str = "train") -> None:
         """Show a step of training: loss, samples per second and, when there is one, the validation score."""

@@ -36,6 +36,13 @@ def test_a_stage_prints_a_line_at_each_tenth(capsys):
     assert lines[-1].startswith("generate: 100 of 100")
 
 
+def test_a_line_is_printed_in_one_piece_with_its_brackets(capsys):
+    line = "'analogs' is left out, see verify.baselines=[bilinear]: " + "a long reason " * 10 + "at its end"
+    with Bars() as bars:
+        bars.say(line)
+    assert capsys.readouterr().err == line + "\n"
+
+
 def test_training_shows_loss_speed_and_validation(capsys):
     with Bars() as bars:
         bars.training(Step(1, 0.25, 80.0, {"score": 0.61}), 1)
