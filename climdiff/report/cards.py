@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -52,6 +52,12 @@ def card(scores: Scores, model: str, sure: frozenset[tuple[str, str]] = frozense
         (group, tuple(_line(row, scores, methods, model, sure) for row in group.rows)) for group in groups(known)
     )
     return Card(methods, found, any(line.truth for _, lines in found for line in lines))
+
+
+def meanings(tables: Iterable[Scores]) -> dict[str, str]:
+    """Return {name of a score: what it means} of all rows that the cards of some variables have, each once."""
+    known = {key for scores in tables for row in scores.values() for key in row if _value(row, key) is not None}
+    return {row.name: row.meaning for group in groups(known) for row in group.rows}
 
 
 def shade(row: Row, other: Mapping[str, float | None], model: Mapping[str, float | None]) -> Shade:

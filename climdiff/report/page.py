@@ -14,7 +14,7 @@ import jinja2
 from matplotlib.figure import Figure
 from PIL import Image
 
-from climdiff.report.cards import Scores, card
+from climdiff.report.cards import Scores, card, meanings
 from climdiff.report.labels import lines, plain, sentence, units_label
 from climdiff.report.style import styled
 from climdiff.report.tables import METHODS, headline, key_numbers
@@ -105,6 +105,7 @@ def render(page: Page) -> str:
         headline=headline,
         key_numbers=key_numbers,
         card=card,
+        meanings=meanings,
     )
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from climdiff.report.cards import Cell, card, shade
+from climdiff.report.cards import Cell, card, meanings, shade
 from climdiff.report.rows import Row
 
 SCORES = {
@@ -68,3 +68,9 @@ def test_the_shade_follows_the_distance_from_what_is_best(best, theirs, mine, ex
 def test_a_card_of_a_model_alone_has_its_numbers():
     found = card({"ensemble": {"crps_fair": 0.5}}, "ensemble")
     assert [cell.text for _, lines in found.groups for line in lines for cell in line.cells] == ["0.500"]
+
+
+def test_each_score_is_explained_once_whatever_variable_has_it():
+    rain = {"diffusion": {"crps_fair": 0.1, "brier_fair@1": 0.1, "brier_fair@5": 0.1, "p99": None}}
+    wind = {"diffusion": {"crps_fair": 0.2, "spread_skill": 1.0}}
+    assert list(meanings([rain, wind])) == ["Fair CRPS", "Spread / skill", "Brier score"]
