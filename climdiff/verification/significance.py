@@ -27,6 +27,8 @@ MIN_BLOCKS = 6
 """Blocks are no longer than leaves so many: fewer cannot tell how much blocks differ."""
 MIN_INDEPENDENT = 10
 """Times that remember each other are worth fewer independent ones; with fewer than this, nothing is told."""
+NEARLY_ALL = 0.99
+"""Share of a score that must come from so many times, too: of one that is 0 but for a few events, few times tell."""
 LENGTHENED = 1.5
 """Blocks are this much longer than is best for a variance: intervals suffer more from blocks too short."""
 METHOD = "paired circular block bootstrap, studentized, simultaneous by the largest ratio"
@@ -51,7 +53,8 @@ class Difference:
 
     `low` and `high` bound the interval, NaN where there are too few times for one. All intervals of one call of
     `compare` contain their true values at once with probability `level`. They rest on `n` times with weight, which
-    are worth `n_independent`, in blocks of `block`. `error` is the standard error of `percent`, NaN as the interval.
+    are worth `n_independent` (or no more make up nearly all of a score), in blocks of `block`. `error` is the standard
+    error of `percent`, NaN as the interval.
     """
 
     percent: float
@@ -70,18 +73,18 @@ class Difference:
 
     @property
     def is_told(self) -> bool:
-        """True when there were enough times for an interval."""
-        return bool(np.isfinite(self.low))
+        """True when there were enough times for an interval that ends."""
+        return bool(np.isfinite([self.low, self.high]).all())
 
     @property
     def is_better(self) -> bool:
         """True when the whole interval lies below 0."""
-        return self.high < 0
+        return self.is_told and self.high < 0
 
     @property
     def is_worse(self) -> bool:
         """True when the whole interval lies above 0."""
-        return self.low > 0
+        return self.is_told and self.low > 0
 
     def to_json(self) -> dict[str, Any]:
         """Return all of it in plain types; an interval that could not be told is None."""
@@ -149,7 +152,7 @@ def compare(
     residual = (forecast - ratio[:, None] * reference) / scale
     parts = [residual, forecast, reference]
     own = [[part[i, has] for part in parts] for i, has in enumerate(has_weight[:, is_used])]  # times with weight
-    n_independent = np.array([min(_n_independent(x) for x in series) for series in own])
+    n_independent = np.array([min(*map(_n_independent, x), _n_contributing(*x[1:])) for x in own])
     is_told = n_independent >= MIN_INDEPENDENT
     longest = max((memory(x).block for part in parts for x in part[is_told]), default=1.0)
     block = int(np.clip(round(LENGTHENED * longest), 1, max(1, is_used.sum() // MIN_BLOCKS)))
@@ -182,6 +185,12 @@ def _n_independent(series: np.ndarray) -> float:
     """Return how many independent times would know the mean as well (Zwiers & von Storch 1995), at most all."""
     variance = float(series.var())
     return len(series) / max(1.0, memory(series).variance / variance) if variance > 0 else float(len(series))
+
+
+def _n_contributing(forecast: np.ndarray, reference: np.ndarray) -> int:
+    """Return how many times, those of the largest scores first, make up nearly all of both scores' sum."""
+    total = np.cumsum(np.sort(np.abs(forecast) + np.abs(reference))[::-1])
+    return int(np.searchsorted(total, NEARLY_ALL * total[-1])) + 1
 
 
 def _studentized(

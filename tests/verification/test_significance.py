@@ -195,6 +195,26 @@ def test_one_time_is_too_few():
     assert not one(np.array([1.0]), np.array([2.0])).is_told
 
 
+@pytest.mark.parametrize("n_events", [1, 3, 9])
+def test_a_score_of_few_events_tells_nothing_and_leaves_another_as_it_is(n_events: int):
+    """356 days, and a Brier score that is next to 0 on all of them but the few with the event."""
+    generator = np.random.default_rng(25)
+    score, reference = generator.gamma(2.0, 1.0, (2, 356))
+    rare = 1e-7 * generator.random((2, 356))
+    rare[:, :: 356 // n_events][:, :n_events] = [[0.2], [0.3]] * generator.uniform(0.9, 1.1, n_events)
+    ones = np.ones(356)
+    found = compare({"crps": Paired(score, reference, ones), "brier": Paired(*rare, ones)}, seed=0)
+    alone = one(score, reference)
+    assert (found["crps"].low, found["crps"].high) == pytest.approx((alone.low, alone.high))
+    assert found["brier"].n_independent == n_events
+    assert not (found["brier"].is_told or found["brier"].is_better or found["brier"].is_worse)
+
+
+def test_a_perfect_forecast_of_many_times_is_better_for_sure():
+    found = one(np.zeros(90), np.random.default_rng(1).gamma(2.0, 1.0, 90))
+    assert found.is_better and found.percent == -100
+
+
 def test_the_same_seed_gives_the_same_interval():
     score, reference = np.random.default_rng(10).random((2, 60))
     assert one(score, reference, 1) == one(score, reference, 1)
