@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import dask.array
 import numpy as np
 import xarray as xr
 
@@ -21,25 +20,21 @@ from climdiff.data.times import MICROSECONDS_PER_HOUR, common_step
 from climdiff.errors import DataError, MismatchError, OutputError, Problem, RecipeError
 from climdiff.generation.integrity import check_store
 from climdiff.generation.receipts import FOLDER
-from climdiff.grids.blocks import blocks_of
 from climdiff.grids.grid import Grid
 from climdiff.recipe.load import changed, parse
 from climdiff.recipe.schema import Recipe
 from climdiff.verification import requirements
-from climdiff.verification.coarse import Coarse
 from climdiff.verification.ensembles import realization_dim, time_dim
-from climdiff.verification.groups import box
 from climdiff.verification.requirements import Requirement
 from climdiff.verification.scorecard import Scores, scorecard
 from climdiff.verification.sentences import Comparison, footing, nested, sentence, tabled
 from climdiff.verification.significance import Difference, compare, paired
 from climdiff.workflow import leaks, rungs
 from climdiff.workflow.contenders import baselines, networks
+from climdiff.workflow.scoring import Against
 
 ENSEMBLE = "ensemble"
 OUTPUTS = ("scores.json", "scores.nc", "report.html")
-MISSING = 75
-"""The fault of predictors that miss cells."""
 LONGEST_NAME = 200
 """Letters of a variable's name; netCDF takes 256, and the names of scores are added to it."""
 
@@ -147,9 +142,9 @@ def verify(
     made = {name: [str(variable) for variable in each.data_vars] for name, each in contenders.items()}
     each_time = requirements.check(require, thresholds, made)
     model: str = recipe.model.method
-    scores = {model: _score(model, ensemble, test, recipe, each_time, progress)}
-    required = {each.reference for each in require}
-    others, left_out = _beside(contenders, required, test, recipe, each_time, progress, say)
+    against = Against(test, recipe, each_time, progress)
+    scores = {model: against.score(model, ensemble)}
+    others, left_out = against.beside(contenders, {each.reference for each in require}, say)
     scores |= others
     order, unit = _counted(test)
     differences = _differences(model, scores, order, each_time, recipe.seed)
@@ -180,7 +175,7 @@ def score_baselines(
     if not contenders:
         what = f"names networks only ({', '.join(rungs.named(recipe))}), which have to be trained"
         raise RecipeError(Problem(37, "verify.baselines", what, "climdiff run RECIPE trains and scores them"))
-    scores, left_out = _beside(contenders, (), test, recipe, {}, progress, say)
+    scores, left_out = Against(test, recipe, progress=progress).beside(contenders, (), say)
     if not scores:
         raise DataError(Problem(75, recipe.data.coarse, "no baseline takes its missing cells", "fill these cells"))
     widest = max(scores, key=lambda name: len(scores[name].variables))
@@ -220,7 +215,7 @@ def write(verdict: Verdict, folder: Path) -> None:
     with replacing(folder / "scores.json") as building:
         said = {"verdict": verdict.judged(), "leaks": verdict.leaks, "left_out": dict(verdict.left_out)}
         written = {**verdict.to_json(), **said}
-        building.write_text(json.dumps(written, indent=1))
+        building.write_text(json.dumps(written, indent=1, allow_nan=False))
     with replacing(folder / "scores.nc") as building:
         for name, scores in verdict.scores.items():
             scores.to_dataset().to_netcdf(building, mode="a", group=name, engine="netcdf4")
@@ -238,71 +233,6 @@ def replacing(target: Path) -> Iterator[Path]:
         building.replace(target)
     finally:
         building.unlink(missing_ok=True)
-
-
-def _beside(
-    contenders: Mapping[str, xr.Dataset],
-    required: Collection[str],
-    test: Pairs,
-    recipe: Recipe,
-    each_time: Mapping[str, Sequence[str]],
-    progress: Callable[[str, int, int], None],
-    say: Callable[[str], None],
-) -> tuple[dict[str, Scores], dict[str, str]]:
-    """Return the scores of baselines, and why others have none: those that cannot take missing predictors.
-
-    One that is `required` raises instead.
-    """
-    scores, left_out = {}, {}
-    for name, forecast in contenders.items():
-        try:
-            scores[name] = _score(name, forecast, test, recipe, each_time, progress)
-        except DataError as error:
-            if name in required or {problem.code for problem in error.problems} != {MISSING}:
-                raise
-            left_out[name] = error.problems[0].what
-            say(f"'{name}' is left out: {left_out[name]}")
-    return scores, left_out
-
-
-def _score(
-    name: str,
-    forecast: xr.Dataset,
-    test: Pairs,
-    recipe: Recipe,
-    each_time: Mapping[str, Sequence[str]],
-    progress: Callable[[str, int, int], None],
-) -> Scores:
-    assert test.fine is not None
-    grid = test.fine_grid
-    with dask.config.set(scheduler="synchronous"):
-        return scorecard(
-            forecast,
-            test.fine,
-            thresholds={v: at for v, at in recipe.verify.thresholds.items() if v in forecast.data_vars},
-            area=grid.cell_area(),
-            by_season=recipe.verify.by_season,
-            regions={region: box(grid, region, bounds) for region, bounds in recipe.verify.regions.items()},
-            coarse=_coarse(test, test.fine),
-            each_time=each_time,
-            progress=lambda done, total: progress(name, done, total),
-        )
-
-
-def _coarse(test: Pairs, fine: xr.Dataset) -> dict[str, Coarse]:
-    """Return the coarse fields of fine variables in the same units; none unless coarse cells are blocks of fine."""
-    try:
-        blocks = blocks_of(test.coarse_grid, test.fine_grid)
-    except DataError:  # then there are no block means to compare
-        return {}
-    dims = [("time", grid.y_dim, grid.x_dim) for grid in (test.coarse_grid, test.fine_grid)]
-    return {
-        str(name): Coarse(test.coarse[name].transpose(*dims[0]), blocks)
-        for name in fine.data_vars
-        if name in test.coarse
-        and fine[name].dims == dims[1]
-        and test.coarse[name].attrs.get("units") == fine[name].attrs.get("units")
-    }
 
 
 def _counted(test: Pairs) -> tuple[np.ndarray | None, str]:
