@@ -68,7 +68,7 @@ def blocks_of(coarse: Grid, fine: Grid) -> Blocks:
     factors, flips = [], []
     for dim, outer, inner in (
         (fine.y_dim, coarse.bounds_y(), fine.bounds_y()),
-        (fine.x_dim, coarse.bounds_x(), fine.bounds_x()),
+        (fine.x_dim, _nearest_turn(coarse, fine), fine.bounds_x()),
     ):
         factor, rest = divmod(len(inner) - 1, len(outer) - 1)
         is_flipped = bool((outer[-1] - outer[0]) * (inner[-1] - inner[0]) < 0)
@@ -82,6 +82,14 @@ def blocks_of(coarse: Grid, fine: Grid) -> Blocks:
         factors.append(factor)
         flips.append(is_flipped)
     return Blocks((factors[0], factors[1]), fine.cell_area().values, (flips[0], flips[1]))
+
+
+def _nearest_turn(coarse: Grid, fine: Grid) -> np.ndarray:
+    """Return the edges of the coarse columns, by whole turns as near the fine ones as can be: 351 is -9 degrees."""
+    outer, inner = coarse.bounds_x(), fine.bounds_x()
+    if fine.kind not in ("latlon", "rotated"):
+        return outer
+    return outer + 360.0 * np.rint((inner[[0, -1]].mean() - outer[[0, -1]].mean()) / 360.0)
 
 
 def _tolerance(edges: np.ndarray) -> float:

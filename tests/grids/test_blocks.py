@@ -62,6 +62,20 @@ def test_fault_020_grids_that_are_no_blocks_are_refused(fine):
         blocks_of(grid(2, 3, 16.0), fine)
 
 
+def degrees(ny, nx, step, west):
+    lat, lon = 30 + step * (np.arange(ny) + 0.5), west + step * (np.arange(nx) + 0.5)
+    coords = {"lat": ("lat", lat, {"units": "degrees_north"}), "lon": ("lon", lon, {"units": "degrees_east"})}
+    return Grid.from_dataset(xr.Dataset({"pr": (("lat", "lon"), np.zeros((ny, nx)))}, coords))
+
+
+@pytest.mark.parametrize("west", [-10.0, 350.0])
+def test_fault_014_blocks_do_not_depend_on_where_longitudes_begin(west):
+    fine = degrees(8, 16, 0.5, -10.0)
+    assert blocks_of(degrees(2, 4, 2.0, west), fine).factor == (4, 4)
+    with pytest.raises(DataError, match="CD-020"):
+        blocks_of(degrees(2, 4, 2.0, west + 1), fine)
+
+
 def test_coordinates_in_float32_are_blocks_as_far_as_their_digits_say():
     fine, coarse = grid(80, 80, 0.01, start=100.0), grid(10, 10, 0.08, start=100.0)
     rounded = Grid.from_dataset(
