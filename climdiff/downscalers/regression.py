@@ -135,7 +135,7 @@ class Regression:
         """Return the coefficients of each target; columns of the design come in the order of their choice."""
         basis, triangle = np.linalg.qr(design)
         n_cells = math.prod(self.train.fine_grid.shape)
-        products = {name: np.zeros((design.shape[1], n_cells)) for name in self.targets.steps}
+        products = {name: np.zeros((basis.shape[1], n_cells)) for name in self.targets.steps}
         squares = dict.fromkeys(products, 0.0)
         for span in self._spans():
             encoded = self._encoded_truth(span)
@@ -206,10 +206,9 @@ class _Fit:
     def of(cls, basis: np.ndarray, triangle: np.ndarray, product: np.ndarray, squares: float) -> _Fit:
         """Return the fit whose number of columns has the least generalized cross-validation error."""
         n_times, n_columns = basis.shape
-        columns = np.arange(1, n_columns + 1)
-        left = squares - np.cumsum(np.nansum(np.square(product), axis=1))
-        error = np.where(columns < n_times / 2, left / np.square(1 - columns / n_times), np.inf)
-        best = int(error.argmin()) + 1
+        columns = np.arange(1, max(2, min(n_columns + 1, (n_times + 1) // 2)))  # fewer than half of the times
+        left = squares - np.cumsum(np.nansum(np.square(product[: len(columns)]), axis=1))
+        best = int(np.argmin(left / np.square(1 - columns / n_times))) + 1
         coefficients = np.linalg.solve(triangle[:best, :best], product[:best])
         leverage = np.square(basis[:, :best]).sum(axis=1).clip(max=LARGEST_LEVERAGE)
         return cls(coefficients, leverage)

@@ -51,6 +51,14 @@ def test_the_law_of_a_linear_gaussian_world_is_found(gaussian):
     assert score == pytest.approx(0.5 / np.sqrt(np.pi), rel=0.05)
 
 
+def test_fewer_dates_than_predictors_are_fitted_by_fewer_components(make_pairs):
+    pairs = make_pairs({"tas": np.random.default_rng(1).normal(size=(40, 20, 20))}, 2)
+    method = fitted(pairs.select(slice(0, 30)))
+    assert len(method.fits["tas"].coefficients) < 15
+    made = method.downscale(pairs.select(slice(30, 40)).coarse, members=range(2), seed=0)
+    assert np.isfinite(made["tas"].values).all()
+
+
 @pytest.mark.slow
 def test_residuals_of_a_small_training_set_are_as_large_as_errors_outside_it(gaussian):
     pairs = gaussian[0]
