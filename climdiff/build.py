@@ -1,4 +1,7 @@
-"""From a recipe to objects: the only place that knows a name in YAML and the class behind it."""
+"""From a recipe to objects: data, transforms and networks by their names in YAML.
+
+Names of samplers lead to functions in `drawing`, of neural methods in `methods`, of baselines in `ladder`.
+"""
 
 from __future__ import annotations
 

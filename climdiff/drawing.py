@@ -26,6 +26,9 @@ from climdiff.samplers.ancestral import Sampler
 from climdiff.samplers.angular import angular
 from climdiff.samplers.persistence import DAY, LONGEST, Persistence
 
+FROM_ZERO = frozenset({"log1p", "square_root", "cube_root"})
+"""Transforms for values from 0 up: what lies below becomes 0."""
+
 
 @dataclass(frozen=True)
 class Learned:
@@ -199,9 +202,9 @@ def conservation(
         raise DataError(Problem(20, "sample.conserve", what, "set sample.conserve to false"))
     positive = frozenset(name for name in names if attributes[name].get("lower_bound") == 0)
     for name in set(names) - positive:
-        kinds = {step.name for step in recipe.transforms.targets.get(name, ())} & {"log1p", "square_root"}
+        kinds = {step.name for step in recipe.transforms.targets.get(name, ())} & FROM_ZERO
         if kinds:
-            what = f"{', '.join(kinds)} of '{name}' is for values from 0 up, and the catalog does not say so"
+            what = f"{', '.join(sorted(kinds))} of '{name}' is for values from 0 up, and the catalog does not say so"
             fix = f"add `lower_bound: 0` to variable '{name}' in the catalog and train again"
             raise RecipeError(Problem(37, "sample.conserve", what, fix))
     blocks = blocks_of(coarse_grid, encoder.grid)

@@ -217,7 +217,8 @@ def _sampled(recipe: Recipe, network: Any, parts: Parts) -> Neural:
 
 def _sampled_for_validation(recipe: Recipe, network: Any, parts: Parts) -> Neural:
     limits = build.limits(parts.learned.ranges, parts.attributes, LARGEST)
-    sampling = Sampling(dpmpp_2m, levels.karras(build.chain(recipe), N_LEVELS), limits=limits)
+    noise_levels, micro_batch = levels.karras(build.chain(recipe), N_LEVELS), recipe.generate.micro_batch
+    sampling = Sampling(dpmpp_2m, noise_levels, limits=limits, micro_batch=micro_batch)
     found = DiffusionDownscaler(network, parts.encoder, parts.coarse_grid, recipe.data.regrid, sampling, parts.dtype)
     return found.changed(first_guess=parts.first_guess)
 
@@ -232,7 +233,7 @@ def _one_evaluation(recipe: Recipe, network: Any, parts: Parts) -> Neural:
 
 
 def _one_evaluation_for_validation(recipe: Recipe, network: Any, parts: Parts) -> Neural:
-    sampling = Drawing(build.limits(parts.learned.ranges, parts.attributes, LARGEST))
+    sampling = Drawing(build.limits(parts.learned.ranges, parts.attributes, LARGEST), recipe.generate.micro_batch)
     return OneEvaluation(network, parts.encoder, parts.coarse_grid, recipe.data.regrid, sampling, parts.dtype)
 
 

@@ -7,12 +7,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from climdiff import build, bundle, bundle_files, drawing, methods
 from climdiff.data.conservation import Weights, block_weights
 from climdiff.data.pairs import Pairs
-from climdiff.data.times import common_step
+from climdiff.data.times import common_step, evenly_spread
 from climdiff.diffusion.first_guess import FirstGuess
 from climdiff.downscalers.diffusion import DiffusionDownscaler
 from climdiff.downscalers.one_evaluation import OneEvaluation
@@ -26,6 +27,7 @@ from climdiff.recipe.schema import Recipe
 from climdiff.training import checkpoint
 from climdiff.training.loop import Progress, Run
 from climdiff.training.loop import train as train_run
+from climdiff.transforms.times import check_unseen
 from climdiff.workflow import leaks, residuals
 from climdiff.workflow.lock import alone
 from climdiff.workflow.validation import Validation
@@ -36,6 +38,8 @@ FITTED = "fitted"
 """Of `sample.noise_half_life`."""
 SECTIONS = ("seed", "data", "transforms", "model", "diffusion", "train")
 """Sections of a recipe that make a training what it is; `vae` and `gan` do for their own method."""
+N_LOOKED_AT = 64
+"""Training dates on which coarse fields are looked at for cells they never reach."""
 OVERFITTED = 1.1
 """Ratio of the shares that a regression leaves over on validation and on training dates from which it is said."""
 
@@ -83,6 +87,7 @@ def train(
     for line in leaks.memory_lines(recipe, found["train"]):
         say(line)
     encoder = build.encoder(recipe, pairs)
+    check_unseen(encoder.target_state, splits["validation"].times, "data.split.validation")
     ranges = {name: found["train"].ranges["fine", name] for name in recipe.data.targets}
     learned = Learned(ranges, _block_weights(recipe, pairs), common_step(pairs.times))
     dtype = compute_dtype(recipe.train.precision, device())
@@ -209,6 +214,7 @@ def _learned_further(
 def _refuse_undrawable(recipe: Recipe, pairs: Pairs, parts: Parts) -> None:
     """Refuse, before the first step, what the bundle could not be sampled with."""
     methods.conservation(recipe, parts)
+    _refuse_residuals_of_nothing(recipe, pairs)
     if recipe.model.method != "diffusion":
         return
     if recipe.sample.sampler == "one_step":
@@ -220,6 +226,21 @@ def _refuse_undrawable(recipe: Recipe, pairs: Pairs, parts: Parts) -> None:
         residuals.neighbors(pairs, residuals.OF_TRUTH)
     else:
         drawing.persistence(recipe, parts.learned)
+
+
+def _refuse_residuals_of_nothing(recipe: Recipe, pairs: Pairs) -> None:
+    """Refuse residuals where the coarse field never reaches a cell that has a truth: no member could have it."""
+    names = [
+        name for name, steps in recipe.transforms.targets.items() if any(step.name == "residual" for step in steps)
+    ]
+    dates = evenly_spread(pairs.n_times, N_LOOKED_AT)
+    guess, truth = pairs.guess(dates), pairs.truth(dates)
+    for name in names:
+        never, known = (np.isnan(guess[name].values).all(axis=0), np.isfinite(truth[name].values).any(axis=0))
+        if (never & known).any():
+            what = f"coarse '{name}' reaches none of {(never & known).sum()} cells that have a truth"
+            fix = "fill it there, mask the truth, or leave `residual` out"
+            raise DataError(Problem(75, f"transforms.targets.{name}: residual", what, fix))
 
 
 def _attributes(pairs: Pairs, targets: Iterable[str]) -> dict[str, dict[str, Any]]:

@@ -36,17 +36,24 @@ class Validation:
         self.recipe, self.encoder, self.downscaler = recipe, encoder, downscaler
         self.coarse, self.guess, self.truth = pairs.select(index).coarse, pairs.guess(index), pairs.truth(index)
         self.condition = encoder.condition(self.guess)
+        self.area = pairs.fine_grid.cell_area().values
         self.references = {name: self._reference(name) for name in encoder.targets}
 
     def _reference(self, name: str) -> float:
         """Return the mean absolute error of the interpolated field, or of the mean truth where there is none."""
         truth = self.truth[name].values
         guess = self.guess[name].values if name in self.guess else np.nanmean(truth, axis=0)
-        error = float(np.nanmean(np.abs(guess - truth)))
+        error = self._mean(np.abs(guess - truth))
         if not error > 0:
             what = f"variable '{name}' of the validation times is the same everywhere: nothing to score"
             raise DataError(Problem(34, "data.split.validation", what, "choose a longer validation period"))
         return error
+
+    def _mean(self, errors: np.ndarray) -> float:
+        """Return the area-weighted mean of errors (time, y, x) over cells that have one."""
+        known = np.isfinite(errors)
+        weights = np.broadcast_to(self.area, errors.shape)[known]
+        return float(np.average(errors[known], weights=weights)) if known.any() else float("nan")
 
     def __call__(self, network: nn.Module) -> Mapping[str, float]:
         """Return `crps_fair_<target>` and their mean ratio to the reference, `score`."""
@@ -56,7 +63,7 @@ class Validation:
         numbers, ratios = {}, []
         for name in self.encoder.targets:
             truth = self.truth[name].values
-            numbers[f"crps_fair_{name}"] = float(np.nanmean(crps_fair(drawn[name].values, truth)))
+            numbers[f"crps_fair_{name}"] = self._mean(crps_fair(drawn[name].values, truth))
             ratios.append(numbers[f"crps_fair_{name}"] / self.references[name])
         score = float(np.mean(ratios))
         if not np.isfinite(score):

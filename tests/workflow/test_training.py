@@ -5,16 +5,21 @@ from __future__ import annotations
 import errno
 import fcntl
 import shutil
+from dataclasses import replace
+from pathlib import Path
 
+import numpy as np
 import pytest
+import xarray as xr
 
 import climdiff
 from climdiff import build
-from climdiff.errors import DataError, MismatchError, RetryError
+from climdiff.errors import DataError, MismatchError, RecipeError, RetryError
+from climdiff.grids.blocks import blocks_of
 from climdiff.recipe.load import load
 from climdiff.training.checkpoint import sha256
 from climdiff.training.log import read
-from climdiff.workflow import residuals
+from climdiff.workflow import leaks, residuals
 from climdiff.workflow.training import is_trained, train
 
 
@@ -144,3 +149,52 @@ def test_fault_023_dates_without_neighbors_are_refused_before_training(minute_re
     with pytest.raises(DataError, match="CD-023 training data: 364 of 365 dates"):
         train(persistent(minute_recipe), tmp_path)
     assert not (tmp_path / "log.jsonl").exists()
+
+
+def with_splits(monkeypatch, change):
+    """Let the training open its splits through `change`."""
+    opened = build.open_splits
+    monkeypatch.setattr(build, "open_splits", lambda recipe, wanted: change(opened(recipe, wanted)))
+
+
+def test_residuals_of_a_coarse_field_that_never_reaches_the_truth_are_refused(minute_recipe, tmp_path, monkeypatch):
+    def masked(splits):
+        corner = xr.ones_like(splits["train"].coarse["pr"][0], bool)
+        corner[:2, :2] = False
+        return {name: replace(each, coarse=each.coarse.where(corner)) for name, each in splits.items()}
+
+    with_splits(monkeypatch, masked)
+    masking = minute_recipe.model_copy(update={"data": minute_recipe.data.model_copy(update={"on_missing": "mask"})})
+    with pytest.raises(DataError, match=r"CD-075 transforms.targets.pr: residual: coarse 'pr' reaches none of 36 "):
+        train(masking, tmp_path)
+    assert not (tmp_path / "log.jsonl").exists()
+
+
+def test_fault_066_validation_dates_that_statistics_were_fitted_on_are_refused(minute_recipe, tmp_path, monkeypatch):
+    with_splits(monkeypatch, lambda splits: splits | {"validation": splits["train"].select(slice(0, 30))})
+    monkeypatch.setattr(leaks, "duplicates", lambda found: [])
+    with pytest.raises(DataError, match=r"CD-066 data.split.validation: 30 dates, 1999-01-01"):
+        train(minute_recipe, tmp_path)
+    assert not (tmp_path / "log.jsonl").exists()
+
+
+@pytest.mark.parametrize("step", ["log1p", "square_root", "cube_root"])
+def test_block_means_of_what_a_transform_clips_at_0_are_not_kept_unless_it_has_none_below(
+    step, minute_recipe, tmp_path, monkeypatch
+):
+    def as_block_means(splits):
+        changed = {}
+        for name, each in splits.items():
+            blocks = blocks_of(each.coarse_grid, each.fine_grid)
+            means = blocks.oriented(blocks.mean(each.truth(slice(None))["pr"].values.astype(np.float64)))
+            coarse = each.coarse.assign(pr=each.coarse["pr"].copy(data=means.astype(np.float32)))
+            fine = each.fine.assign(pr=each.fine["pr"].assign_attrs(lower_bound=-np.inf))
+            changed[name] = replace(each, coarse=coarse, fine=fine)
+        return changed
+
+    with_splits(monkeypatch, as_block_means)
+    steps = load(Path("recipes/tiny.yaml"), [f"transforms.targets.pr=[{step}, standardize]"]).transforms
+    sample = minute_recipe.sample.model_copy(update={"conserve": True})
+    recipe = minute_recipe.model_copy(update={"sample": sample, "transforms": steps})
+    with pytest.raises(RecipeError, match=f"CD-037 sample.conserve: {step} of 'pr' is for values from 0 up"):
+        train(recipe, tmp_path)

@@ -31,9 +31,11 @@ def test_the_score_is_that_of_the_members(parts, minute_recipe):
     chosen = pairs.select(index)
     members = downscaler.downscale(chosen.coarse, range(minute_recipe.train.validation_members), minute_recipe.seed)
     truth, guess = (each["pr"].values for each in (chosen.truth(slice(None)), chosen.guess(slice(None))))
-    expected = float(crps_fair(members["pr"].values, truth).mean())
+    area = np.broadcast_to(pairs.fine_grid.cell_area(), truth.shape)
+    expected = np.average(crps_fair(members["pr"].values, truth), weights=area)
     assert found["crps_fair_pr"] == pytest.approx(expected, rel=1e-5)
-    assert found["score"] == pytest.approx(expected / float(np.abs(guess - truth).mean()), rel=1e-5)
+    assert found["score"] == pytest.approx(expected / np.average(np.abs(guess - truth), weights=area), rel=1e-5)
+    assert abs(expected / crps_fair(members["pr"].values, truth).mean() - 1) > 1e-4  # area makes a difference
 
 
 def test_fault_034_a_truth_that_never_changes_cannot_be_scored(parts, minute_recipe):
