@@ -90,6 +90,12 @@ def as_trained(recipe: Recipe) -> Recipe:
     return recipe.model_copy(update={"model": recipe.model.model_copy(update={"method": TWINS[0]})})
 
 
+def instead(recipe: Recipe, method: str) -> Recipe:
+    """Return the recipe, budget and all, with another method and in one stage."""
+    model = recipe.model.model_copy(update={"method": method})
+    return recipe.model_copy(update={"model": model, "first_guess": None})
+
+
 def first_guess(recipe: Recipe, encoder: Encoder) -> FirstGuess:
     """Return the untrained first guess of a recipe that has one."""
     network = build.noise_fed(recipe, encoder.n_condition, encoder.n_target, 0)

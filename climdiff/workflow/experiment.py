@@ -10,7 +10,6 @@ from typing import Protocol
 from climdiff import build, bundle, bundle_files, ladder
 from climdiff.bundle_files import Calibration
 from climdiff.recipe.schema import Recipe
-from climdiff.training.checkpoint import complete
 from climdiff.training.loop import Progress
 from climdiff.workflow import generation, given, report, rungs, training, verification
 from climdiff.workflow.verification import Verdict
@@ -42,7 +41,13 @@ def run(recipe: Recipe, folder: Path, watch: Watch, should_stop: Callable[[], bo
     given.check(recipe)
     if not isinstance(recipe.verify.baselines, str):  # hours of training should not end at a name
         ladder.check(rungs.without(recipe), build.open_splits(recipe, ["train"])["train"])
-    _train(recipe, folder, watch, should_stop)
+    training.ensure(
+        recipe,
+        folder,
+        say=watch.say,
+        on_step=lambda progress: watch.training(progress, recipe.train.steps),
+        should_stop=should_stop,
+    )
     rungs.train_missing(
         recipe,
         folder,
@@ -66,21 +71,6 @@ def run(recipe: Recipe, folder: Path, watch: Watch, should_stop: Callable[[], bo
     )
     publish(verdict, folder, facts={"this run took": f"{(time.monotonic() - started) / 60:.1f} min"})
     return verdict
-
-
-def _train(recipe: Recipe, folder: Path, watch: Watch, should_stop: Callable[[], bool]) -> None:
-    """Train unless exactly this training is done already; go on from a checkpoint if there is one."""
-    if training.is_trained(folder, recipe):
-        watch.say(f"{folder / 'bundle'} is trained already")
-        return
-    training.train(
-        recipe,
-        folder,
-        resume=bool(complete(folder / "checkpoints")),
-        say=watch.say,
-        on_step=lambda progress: watch.training(progress, recipe.train.steps),
-        should_stop=should_stop,
-    )
 
 
 def publish(verdict: Verdict, folder: Path, facts: dict[str, str] | None = None) -> None:

@@ -10,7 +10,6 @@ from climdiff import bundle, methods
 from climdiff.bundle import Model
 from climdiff.recipe.fields import NeuralRung
 from climdiff.recipe.schema import Recipe
-from climdiff.training.checkpoint import complete
 from climdiff.training.loop import Progress
 from climdiff.workflow import training
 
@@ -32,15 +31,9 @@ def without(recipe: Recipe) -> Recipe:
     return recipe.model_copy(update={"verify": recipe.verify.model_copy(update={"baselines": plain})})
 
 
-def recipe_of(recipe: Recipe, name: str) -> Recipe:
-    """Return the recipe of a rung: that of the run, budget and all, with another method."""
-    model = recipe.model.model_copy(update={"method": name})
-    return recipe.model_copy(update={"model": model, "first_guess": None})
-
-
 def folder_of(run: Path, recipe: Recipe, name: str) -> Path:
     """Return where a rung is trained; methods that share a training share its folder."""
-    return run / FOLDER / methods.as_trained(recipe_of(recipe, name)).model.method
+    return run / FOLDER / methods.as_trained(methods.instead(recipe, name)).model.method
 
 
 def train_missing(
@@ -60,14 +53,10 @@ def train_missing(
         should_stop: Asked after every step; when true, a checkpoint is saved and training stops (CD-060).
     """
     for name in named(recipe):
-        rung, folder = recipe_of(recipe, name), folder_of(run, recipe, name)
-        if training.is_trained(folder, rung):
-            continue
-        say(f"training '{name}' to judge the model beside it")
-        training.train(
-            rung,
-            folder,
-            resume=bool(complete(folder / "checkpoints")),
+        say(f"'{name}', to judge the model beside it")
+        training.ensure(
+            methods.instead(recipe, name),
+            folder_of(run, recipe, name),
             say=say,
             on_step=lambda progress, name=name: on_step(name, progress),  # type: ignore[misc]
             should_stop=should_stop,
@@ -78,7 +67,7 @@ def trained(recipe: Recipe, run: Path, say: Callable[[str], None]) -> dict[str, 
     """Return the rungs of a recipe that are trained; how to train one that is not is said in a line."""
     found = {}
     for name in named(recipe):
-        rung, folder = recipe_of(recipe, name), folder_of(run, recipe, name)
+        rung, folder = methods.instead(recipe, name), folder_of(run, recipe, name)
         if training.is_trained(folder, rung):
             found[name] = bundle.load(folder, rung)
         else:
@@ -91,4 +80,4 @@ def trained(recipe: Recipe, run: Path, say: Callable[[str], None]) -> dict[str, 
 
 def members(recipe: Recipe, name: str) -> list[int]:
     """Return the member numbers of a rung's ensemble: as many as the model's, or the only one there is."""
-    return list(range(methods.count(recipe_of(recipe, name), recipe.generate.members)))
+    return list(range(methods.count(methods.instead(recipe, name), recipe.generate.members)))

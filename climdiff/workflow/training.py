@@ -54,6 +54,22 @@ def is_trained(folder: Path, recipe: Recipe) -> bool:
     return is_fitted and not _differences(trained, recipe)
 
 
+def ensure(
+    recipe: Recipe,
+    folder: Path,
+    *,
+    say: Callable[[str], None],
+    on_step: Callable[[Progress], None],
+    should_stop: Callable[[], bool],
+) -> None:
+    """Train unless exactly this training is done already; go on from the last checkpoint if there is one."""
+    if is_trained(folder, recipe):
+        say(f"{folder / 'bundle'} is trained already")
+        return
+    resume = bool(checkpoint.complete(folder / "checkpoints"))
+    train(recipe, folder, resume=resume, say=say, on_step=on_step, should_stop=should_stop)
+
+
 def train(
     recipe: Recipe,
     folder: Path,
@@ -138,14 +154,11 @@ def _first_guess(
     should_stop: Callable[[], bool],
 ) -> tuple[FirstGuess, str]:
     """Return the first guess and its hash; it is trained in `folder/first_guess` unless it is trained already."""
-    own, place = first_stage(recipe), folder / FIRST_GUESS
-    if is_trained(place, own):
-        say(f"{place / 'bundle'} is trained already")
-    else:
-        say("training the first guess")
-        resume = bool(checkpoint.complete(place / "checkpoints"))
-        train(own, place, resume=resume, say=say, on_step=on_step, should_stop=should_stop)
-        say("training the diffusion model of what the first guess leaves over")
+    assert recipe.first_guess is not None
+    own, place = methods.instead(recipe, recipe.first_guess), folder / FIRST_GUESS
+    say("first stage: a regression")
+    ensure(own, place, say=say, on_step=on_step, should_stop=should_stop)
+    say("second stage: diffusion of what the regression leaves over")
     dressed = own.model_copy(update={"model": own.model.model_copy(update={"method": "dressed_unet"})})
     model = bundle.load(place, dressed)
     assert isinstance(model.downscaler, OneEvaluation) and model.downscaler.residuals is not None
@@ -153,12 +166,6 @@ def _first_guess(
     guess.network.load_state_dict(model.downscaler.network.state_dict())
     guess.deviation.copy_(residuals.deviations(model.downscaler.residuals))
     return guess.to(device()), model.hash
-
-
-def first_stage(recipe: Recipe) -> Recipe:
-    """Return the recipe of a first guess: that of the second stage, budget and all, with another method."""
-    model = recipe.model.model_copy(update={"method": recipe.first_guess})
-    return recipe.model_copy(update={"model": model, "first_guess": None})
 
 
 def _identity(recipe: Recipe) -> dict[str, str]:

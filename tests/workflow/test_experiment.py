@@ -83,7 +83,7 @@ def test_only_methods_that_are_named_and_need_no_training_are_checked(
 ):
     seen = [None]
     monkeypatch.setattr(experiment.ladder, "check", lambda recipe, train: seen.append(recipe.verify.baselines))
-    monkeypatch.setattr(experiment, "_train", lambda *given: (_ for _ in ()).throw(InterruptedError))
+    monkeypatch.setattr(experiment.training, "ensure", lambda *given, **named: (_ for _ in ()).throw(InterruptedError))
     verify = minute_recipe.verify.model_copy(update={"baselines": asked})
     with pytest.raises(InterruptedError):
         run(minute_recipe.model_copy(update={"verify": verify}), tmp_path, Watch())

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from climdiff import bundle
+from climdiff import bundle, methods
 from climdiff.errors import RetryError
 from climdiff.recipe.load import load
 from climdiff.training.checkpoint import sha256
@@ -34,13 +34,14 @@ def test_what_is_missing_is_trained_and_nothing_else(minute_recipe, tmp_path):
         train(recipe, tmp_path, stop_after=2)
     again, lines = train(recipe, tmp_path)
     assert again == [("unet", step) for step in range(3, 7)] + [("crps", step) for step in range(1, 7)]
-    assert lines[0] == "training 'unet' to judge the model beside it"
+    assert lines[0] == "'unet', to judge the model beside it"
     assert sorted(path.name for path in (tmp_path / "ladder").iterdir()) == ["crps", "unet"]
     whole = tmp_path / "whole"
     train(recipe, whole)
     name = "ladder/unet/bundle/weights.safetensors"
     assert sha256(tmp_path / name) == sha256(whole / name)
-    assert train(recipe, tmp_path) == ([], [])
+    again, lines = train(recipe, tmp_path)
+    assert again == [] and [line.endswith("is trained already") for line in lines] == [False, True] * 3
 
 
 def test_the_verdict_has_those_that_are_trained_and_says_how_to_train_the_others(trained, minute_recipe, tmp_path):
@@ -65,7 +66,7 @@ def test_the_command_for_a_rung_of_two_stages_trains_the_rung(minute, minute_rec
     assert rungs.trained(recipe, tmp_path, lines.append) == {}
     command = lines[0].split("climdiff train RECIPE ")[1].split(" --runs ")[0]
     asked = load(Path("recipes/tiny.yaml"), [*minute, "first_guess=unet", "verify.baselines=[vae]", *command.split()])
-    assert asked.model_copy(update={"name": recipe.name}) == rungs.recipe_of(recipe, "vae")
+    assert asked.model_copy(update={"name": recipe.name}) == methods.instead(recipe, "vae")
 
 
 def test_a_rung_of_another_recipe_is_not_used(minute_recipe, tmp_path):
@@ -77,13 +78,13 @@ def test_a_rung_of_another_recipe_is_not_used(minute_recipe, tmp_path):
 
 
 def test_a_rung_is_not_the_model_itself(minute_recipe):
-    own = rungs.recipe_of(wanting(minute_recipe, "unet", "vae", "bilinear"), "vae")
+    own = methods.instead(wanting(minute_recipe, "unet", "vae", "bilinear"), "vae")
     assert rungs.named(own) == ["unet"]
     assert rungs.without(own).verify.baselines == ("bilinear",)
 
 
 def test_a_run_of_another_method_is_named_by_it(minute_recipe, tmp_path):
-    recipe = wanting(rungs.recipe_of(minute_recipe, "crps"), "bilinear")
+    recipe = wanting(methods.instead(minute_recipe, "crps"), "bilinear")
     from climdiff.workflow.training import train as train_one
 
     train_one(recipe, tmp_path)
