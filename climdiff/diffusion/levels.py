@@ -7,14 +7,11 @@
 | uniform     | even in t, beginning at T, ending at 1 | DDIM as first published                      |
 | karras      | even in sigma^(1/rho)                  | DPM-Solver++ and Heun                        |
 | angle       | even in atan(sigma)                    | few steps of `angular`                       |
-| piecewise   | even in log sigma between given levels | steps where the loss of a noise band is high |
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -52,21 +49,6 @@ def angle(chain: Chain, steps: int, smallest: float = 0.01, largest: float = 80.
     """Return `steps` levels evenly spaced in the angle atan(sigma), then 0; ends as in `karras`."""
     high, low = _ends(chain, smallest, largest)
     return _to_zero(torch.linspace(math.atan(high), math.atan(low), steps, dtype=torch.float64).tan())
-
-
-def piecewise(knots: Sequence[float], steps: Sequence[int]) -> Tensor:
-    """Return levels from knots[0] down to knots[-1], then 0; piece i has steps[i] levels, evenly spaced in log sigma.
-
-    Raises:
-        ValueError: knots that do not fall, or as many counts as do not fit them.
-    """
-    if len(steps) != len(knots) - 1 or min(steps) < 1 or any(b >= a for a, b in pairwise(knots)):
-        raise ValueError(f"need falling knots and one count per piece, found {list(knots)} and {list(steps)}")
-    pieces = [
-        torch.linspace(math.log(start), math.log(end), count + 1, dtype=torch.float64)[:-1].exp()
-        for (start, end), count in zip(pairwise(knots), steps, strict=True)
-    ]
-    return _to_zero(torch.cat([*pieces, torch.tensor([knots[-1]], dtype=torch.float64)]))
 
 
 def _ends(chain: Chain, smallest: float, largest: float) -> tuple[float, float]:

@@ -44,14 +44,3 @@ def test_levels_of_even_angle_follow_their_formula():
     found = levels.angle(schedules.cosine(1000), 8)[:-1].atan()
     torch.testing.assert_close(found.diff(), found.diff().mean().expand(7), rtol=1e-9, atol=0)
     assert (float(found[0]), float(found[-1])) == pytest.approx((math.atan(80.0), math.atan(0.01)))
-
-
-def test_pieces_have_their_own_spacing():
-    found = levels.piecewise([100.0, 1.0, 0.01], [2, 4])
-    assert found.tolist() == pytest.approx([100, 10, 1, 0.1**0.5, 0.1, 0.1**1.5, 0.01, 0])
-
-
-@pytest.mark.parametrize(("knots", "steps"), [([1.0, 2.0], [3]), ([2.0, 1.0], [3, 4]), ([2.0, 1.0], [0])])
-def test_pieces_that_do_not_fit_are_refused(knots, steps):
-    with pytest.raises(ValueError, match="need falling knots"):
-        levels.piecewise(knots, steps)
