@@ -178,6 +178,19 @@ def test_fault_066_validation_dates_that_statistics_were_fitted_on_are_refused(m
     assert not (tmp_path / "log.jsonl").exists()
 
 
+def test_subsets_of_one_day_in_different_places_may_be_trained_on_and_validated(real_data, tmp_path, monkeypatch):
+    monkeypatch.setenv("CLIMDIFF_DATA", str(real_data))
+    short = [
+        "train.steps=2",
+        "train.validate_every=2",
+        "train.warmup_steps=0",
+        "train.validation_times=2",
+        "model.channels=16",
+    ]
+    with pytest.raises(RetryError, match="CD-060"):
+        train(load("recipes/radar.yaml", short), tmp_path, should_stop=lambda: True)
+
+
 @pytest.mark.parametrize("step", ["log1p", "square_root", "cube_root"])
 def test_block_means_of_what_a_transform_clips_at_0_are_not_kept_unless_it_has_none_below(
     step, minute_recipe, tmp_path, monkeypatch
