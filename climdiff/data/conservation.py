@@ -51,9 +51,9 @@ class Conservation:
     def refuse_unreachable(self, coarse: xr.Dataset) -> None:
         """Refuse block means that no field within the limits has: CD-074, with the date and both values."""
         problems = []
-        for name in self.blocks:
+        for name, blocks in self.blocks.items():
             low, high = self.limits[name]
-            values = coarse[name].values.reshape(coarse.sizes["time"], -1)
+            values = blocks.oriented(coarse[name].values).reshape(coarse.sizes["time"], -1)
             beyond = (values < low) | (values > high)
             if beyond.any():
                 dates = iso_dates(coarse["time"], np.flatnonzero(beyond.any(axis=1)))

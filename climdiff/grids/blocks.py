@@ -18,12 +18,14 @@ ALIGNED = 1e-3
 class Blocks:
     """Every coarse cell is a block of `factor` (y, x) fine cells; `area` (y, x) are the weights of the fine cells.
 
-    `flips` says which axes of the coarse grid run against those of the fine one.
+    `flips` says which axes of the coarse grid run against those of the fine one, `window` which coarse cells are
+    blocks, in the order of the fine grid: all, unless the coarse grid reaches beyond the fine one.
     """
 
     factor: tuple[int, int]
     area: np.ndarray
     flips: tuple[bool, bool]
+    window: tuple[slice, slice] = (slice(None), slice(None))
 
     def mean(self, fields: np.ndarray) -> np.ndarray:
         """Return the area-weighted mean of each block, (..., Y, X) in the order of the fine grid."""
@@ -51,37 +53,47 @@ class Blocks:
         return replace(self, area=np.ones_like(self.area))
 
     def oriented(self, coarse: np.ndarray) -> np.ndarray:
-        """Return a coarse field (..., Y, X) in the order of the fine grid."""
+        """Return the blocks of a coarse field (..., Y, X), in the order of the fine grid."""
         axes = tuple(axis for axis, is_flipped in zip((-2, -1), self.flips, strict=True) if is_flipped)
-        return np.flip(coarse, axes)
+        return np.flip(coarse, axes)[(..., *self.window)]
 
 
 def blocks_of(coarse: Grid, fine: Grid) -> Blocks:
-    """Return how the fine cells make up the coarse ones.
+    """Return how the fine cells make up the coarse ones, or those of them that the fine grid reaches.
 
     Raises:
-        DataError: CD-020, the fine grid is no whole refinement of the coarse one with the same edges.
+        DataError: CD-020, the fine grid is no whole refinement of coarse cells with the same edges.
     """
     fix = "set sample.conserve to false, or give grids whose coarse cells are blocks of fine cells"
     if not has_same_axes(coarse, fine):
         raise DataError(Problem(20, "grids", "coarse and fine have different coordinate systems", fix))
-    factors, flips = [], []
+    factors, flips, windows = [], [], []
     for dim, outer, inner in (
         (fine.y_dim, coarse.bounds_y(), fine.bounds_y()),
         (fine.x_dim, _nearest_turn(coarse, fine), fine.bounds_x()),
     ):
-        factor, rest = divmod(len(inner) - 1, len(outer) - 1)
         is_flipped = bool((outer[-1] - outer[0]) * (inner[-1] - inner[0]) < 0)
-        edges = outer[::-1] if is_flipped else outer
+        window = _window(outer[::-1] if is_flipped else outer, inner)
+        edges = (outer[::-1] if is_flipped else outer)[window.start : window.stop + 1]
+        factor, rest = divmod(len(inner) - 1, len(edges) - 1)
         if rest or np.abs(inner[::factor] - edges).max() > _tolerance(inner):
             what = (
-                f"coordinate '{dim}': {len(outer) - 1} coarse cells from {edges[0]:g} to {edges[-1]:g} "
+                f"coordinate '{dim}': {len(edges) - 1} coarse cells from {edges[0]:g} to {edges[-1]:g} "
                 f"are no blocks of {len(inner) - 1} fine cells from {inner[0]:g} to {inner[-1]:g}"
             )
             raise DataError(Problem(20, "grids", what, fix))
         factors.append(factor)
         flips.append(is_flipped)
-    return Blocks((factors[0], factors[1]), fine.cell_area().values, (flips[0], flips[1]))
+        windows.append(window)
+    area = fine.cell_area().values
+    return Blocks((factors[0], factors[1]), area, (flips[0], flips[1]), (windows[0], windows[1]))
+
+
+def _window(outer: np.ndarray, inner: np.ndarray) -> slice:
+    """Return the coarse cells between the coarse edges that are nearest to the first and the last fine edge."""
+    first, last = (int(np.abs(outer - end).argmin()) for end in inner[[0, -1]])
+    first = min(first, len(outer) - 2)
+    return slice(first, max(last, first + 1))
 
 
 def _nearest_turn(coarse: Grid, fine: Grid) -> np.ndarray:

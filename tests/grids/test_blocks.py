@@ -76,6 +76,21 @@ def test_fault_014_blocks_do_not_depend_on_where_longitudes_begin(west):
         blocks_of(degrees(2, 4, 2.0, west + 1), fine)
 
 
+@pytest.mark.parametrize("is_down", [False, True])
+def test_of_a_coarse_grid_that_reaches_beyond_the_fine_one_the_cells_it_shares_are_blocks(is_down):
+    coarse, fine = grid(6, 5, 8.0, start=-16.0, down=is_down), grid(8, 4, 4.0, start=0.0)
+    blocks = blocks_of(coarse, fine)
+    assert blocks.factor == (2, 2)
+    values = np.repeat(coarse.y[:, None], 5, axis=1)
+    np.testing.assert_array_equal(blocks.oriented(values), [[4, 4], [12, 12], [20, 20], [28, 28]])
+
+
+@pytest.mark.parametrize("start", [-16.5, 90.0])
+def test_a_coarse_grid_that_is_off_or_elsewhere_has_no_blocks(start):
+    with pytest.raises(DataError, match="CD-020"):
+        blocks_of(grid(6, 5, 8.0, start=start), grid(8, 4, 4.0, start=0.0))
+
+
 def test_coordinates_in_float32_are_blocks_as_far_as_their_digits_say():
     fine, coarse = grid(80, 80, 0.01, start=100.0), grid(10, 10, 0.08, start=100.0)
     rounded = Grid.from_dataset(
