@@ -14,8 +14,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import relu
 
-from climdiff.diffusion.distillation import fair_crps
 from climdiff.diffusion.objective import Labelled
+from climdiff.diffusion.two_draws import fair_crps
 from climdiff.networks.discriminator import Discriminator
 from climdiff.networks.noise_fed import NoiseFed
 from climdiff.objectives.draws import sample, two_made

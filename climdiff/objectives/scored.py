@@ -8,8 +8,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from climdiff.diffusion.distillation import fair_crps
 from climdiff.diffusion.objective import Labelled
+from climdiff.diffusion.two_draws import fair_crps
 from climdiff.networks.noise_fed import NoiseFed
 from climdiff.objectives.draws import sample, two_made, ungrouped
 

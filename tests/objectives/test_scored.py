@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from climdiff.diffusion.distillation import fair_crps
+from climdiff.diffusion.two_draws import fair_crps
 from climdiff.networks.noise_fed import NoiseFed
 from climdiff.objectives.scored import Scored
 
