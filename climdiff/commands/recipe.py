@@ -12,7 +12,7 @@ app = typer.Typer(help="Recipes: check them, see them whole.", no_args_is_help=T
 
 RecipePath = Annotated[Path, typer.Argument(help="A recipe, such as recipes/precip.yaml.", metavar="RECIPE")]
 Overrides = Annotated[
-    list[str] | None, typer.Argument(help="Values to change: train.steps=2000 ...", metavar="[KEY=VALUE]...")
+    list[str] | None, typer.Argument(help="Values of the recipe to change, as key=value.", metavar="[KEY=VALUE]...")
 ]
 
 

@@ -167,5 +167,5 @@ def _root(files: Mapping[str, bytes], attributes: Mapping[str, Any]) -> bytes:
 
 def _brief(value: Any) -> str:
     text = value if isinstance(value, str) else json.dumps(value, sort_keys=True)
-    text = "none" if text == "null" else text
+    text = "none" if text in ("null", "") else text
     return text if len(text) <= 60 else f"{text[:57]}..."

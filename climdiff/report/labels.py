@@ -77,4 +77,5 @@ def fixed(value: float, decimals: int) -> str:
     """Return a number with that many decimals, with an exponent where they would be more than six."""
     if not math.isfinite(value):
         return "–"
-    return (f"{value:.{decimals}f}" if decimals <= 6 else f"{value:.2e}").replace("-", "−")
+    text = f"{value:.{decimals}f}" if decimals <= 6 else f"{value:.2e}"
+    return text.removeprefix("-" if float(text) == 0 else "").replace("-", "−")

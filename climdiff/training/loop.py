@@ -246,7 +246,8 @@ def train(
                     run.save(checkpoints, None)
                 log.close()
                 what = f"stopped at step {run.step} of {settings.steps}; the checkpoint is saved"
-                raise RetryError(Problem(60, str(folder), what, "run the same command with --resume to go on"))
+                fix = "run the same command again, `climdiff train` and `distill` with --resume"
+                raise RetryError(Problem(60, str(folder), what, fix))
     log.close()
 
 

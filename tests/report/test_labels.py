@@ -64,3 +64,7 @@ def test_dates_of_any_calendar_are_written_alike(time: object, expected: str) ->
 )
 def test_numbers_have_three_significant_digits(value: float, expected: str) -> None:
     assert labels.number(value) == expected
+
+
+def test_a_number_that_rounds_to_nothing_has_no_sign():
+    assert [labels.fixed(value, 2) for value in (-0.001, -0.006, 0.0)] == ["0.00", "−0.01", "0.00"]
