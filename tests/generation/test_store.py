@@ -108,7 +108,7 @@ def test_a_disk_that_loses_bytes_is_noticed_before_the_receipt(
     ("change", "listed"),
     [
         ({"provenance": {"seed": 2}}, "seed: store 1, asked 2"),
-        ({"provenance": {"bundle": "ef"}}, 'bundle: store "cdcd'),
+        ({"provenance": {"bundle": "ef"}}, "bundle: store cdcd"),
         ({"times_per_unit": 2}, "times_per_unit: store 3, asked 2"),
         ({"members_per_unit": 4}, "members_per_unit: store 2, asked 4"),
         ({"members": 3}, "members: store 4, asked 3"),
