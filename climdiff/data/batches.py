@@ -11,6 +11,7 @@ shape the order too: to resume exactly, keep them.
 from __future__ import annotations
 
 import multiprocessing
+import threading
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -34,6 +35,8 @@ SMALL_CELLS = 2**20
 """Values of one variable up to which chunks read at a time are small."""
 # Tags that keep the random streams of one (seed, epoch) apart.
 CHUNK_ORDER, BUFFER_ORDER, TURNS = range(3)
+READER = "climdiff-read"
+"""Name of the thread that reads ahead."""
 
 
 class Batch(NamedTuple):
@@ -222,19 +225,22 @@ class _Chunks(Dataset):
 
 
 def _in_a_thread(chunks: _Chunks, order: Sequence[tuple[int, ...]], ahead: int) -> Iterator[Encoded]:
-    """Yield chunks in order; up to `ahead` more items are read meanwhile. Closing it waits for the one being read."""
+    """Yield chunks in order; up to `ahead` more items are read meanwhile. Closing it waits for the one being read.
+
+    Dropped unclosed, it may be closed by the garbage collection of the very thread that reads, which cannot wait.
+    """
     waiting: deque[Future] = deque()
-    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="read") as reader:
-        try:
-            for handful in order:
-                waiting.append(reader.submit(chunks.__getitem__, handful))
-                if len(waiting) > ahead:
-                    yield waiting.popleft().result()
-            while waiting:
+    reader = ThreadPoolExecutor(max_workers=1, thread_name_prefix=READER)
+    try:
+        for handful in order:
+            waiting.append(reader.submit(chunks.__getitem__, handful))
+            if len(waiting) > ahead:
                 yield waiting.popleft().result()
-        finally:
-            for future in waiting:
-                future.cancel()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        is_reader = threading.current_thread().name.startswith(READER)
+        reader.shutdown(wait=not is_reader, cancel_futures=True)
 
 
 def _by_workers(chunks: _Chunks, order: Sequence[tuple[int, ...]], workers: int, seed: int) -> DataLoader:

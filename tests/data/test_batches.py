@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 import tracemalloc
 from pathlib import Path
@@ -13,7 +14,7 @@ import xarray as xr
 from obstore.store import MemoryStore
 from zarr.storage import ObjectStore
 
-from climdiff.data.batches import Batch, Batches
+from climdiff.data.batches import READER, Batch, Batches, _in_a_thread
 from climdiff.data.missing import apply_missing_policy
 from climdiff.data.pairs import align
 from climdiff.errors import DataError, RecipeError
@@ -329,3 +330,27 @@ def count_reads(source: Batches) -> list[int]:
 
     source._chunks.pairs = Counting(**vars(pairs))
     return read
+
+
+def test_a_loader_that_is_dropped_may_be_closed_by_the_thread_that_reads():
+    held, closed = [], []
+    is_dropped = threading.Event()
+
+    class Chunks:
+        def __getitem__(self, handful):
+            if handful == (1,):
+                is_dropped.wait()
+                held.pop().close()  # as the garbage collector does, wherever it happens to run
+                closed.append(handful)
+            return handful
+
+    ahead = _in_a_thread(Chunks(), [(number,) for number in range(6)], 1)
+    assert next(ahead) == (0,)
+    held.append(ahead)
+    del ahead
+    is_dropped.set()
+    for thread in threading.enumerate():
+        if thread.name.startswith(READER):
+            thread.join(20)
+            assert not thread.is_alive()
+    assert closed == [(1,)]

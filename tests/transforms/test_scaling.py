@@ -43,7 +43,9 @@ def test_blocks_of_any_size_give_the_statistics_of_one_pass(
     axis = 0 if per_cell else None
     np.testing.assert_array_equal(state["count"], np.sum(~np.isnan(values), axis=axis))
     np.testing.assert_allclose(state["mean"], np.nanmean(values, axis=axis), rtol=1e-12, atol=1e-12 * 8)
-    np.testing.assert_allclose(state["std"], np.nanstd(values, axis=axis), rtol=1e-12)
+    # A deviation far from 0 is known to the rounding of the level over it (Chan et al., 1983: the condition number).
+    rounding = 4 * np.finfo(np.float64).eps * level / 8.0
+    np.testing.assert_allclose(state["std"], np.nanstd(values, axis=axis), rtol=1e-12 + rounding)
 
 
 def test_scores_have_zero_mean_and_unit_spread_and_come_back() -> None:
