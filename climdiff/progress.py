@@ -35,10 +35,10 @@ class Bars:
         self.should_stop = should_stop
         self.console = Console(stderr=True)
         self.progress = Progress(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=28),
             MofNCompleteColumn(),
-            TextColumn("{task.fields[note]}"),
+            TextColumn("{task.fields[note]}", markup=False),
             TimeElapsedColumn(),
             TextColumn("left"),
             TimeRemainingColumn(),
@@ -96,7 +96,7 @@ def score_tables(verdict: Any) -> None:
     for variable, rows in verdict.to_json().items():
         units = verdict.ensemble[variable].attrs.get("units", "1")
         table = Table(
-            title=f"\n{variable} ({units})",
+            title=escape(f"\n{variable} ({units})"),
             title_justify="left",
             title_style="bold",
             box=SIMPLE_HEAD,

@@ -59,6 +59,13 @@ def test_tables_have_a_row_per_method_and_a_dash_for_what_is_undefined(capsys):
     assert " - " in rows["bilinear"]
 
 
+def test_units_are_no_markup(capsys):
+    verdict = Verdict()
+    verdict.ensemble = {"pr": SimpleNamespace(attrs={"units": "kg [/m2] [m]"})}
+    score_tables(verdict)
+    assert "pr (kg [/m2] [m])" in capsys.readouterr().out
+
+
 def test_problems_are_one_table_and_brackets_stay_brackets(capsys):
     problem_table(
         "mine", [Problem(29, "a.nc", "units [red]K[/red]", "convert"), Problem(36, "b.nc", "no pr", "name it")]

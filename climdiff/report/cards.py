@@ -66,11 +66,11 @@ def shade(row: Row, other: Mapping[str, float | None], model: Mapping[str, float
     if theirs is None or mine is None:
         return ""
     least = _negligible(row, model)
-    ratio = max(theirs, least) / max(mine, least)
-    strength = sum(max(ratio, 1 / ratio) >= step for step in STEPS)
+    theirs, mine = max(theirs, least), max(mine, least)
+    strength = 0 if theirs == mine else sum(max(theirs, mine) >= step * min(theirs, mine) for step in STEPS)
     if not strength:
         return "same"
-    side = "better" if ratio < 1 else "worse"
+    side = "better" if theirs < mine else "worse"
     return f"{side}-{strength}"  # type: ignore[return-value]  # one of the six
 
 

@@ -74,3 +74,9 @@ def test_each_score_is_explained_once_whatever_variable_has_it():
     rain = {"diffusion": {"crps_fair": 0.1, "brier_fair@1": 0.1, "brier_fair@5": 0.1, "p99": None}}
     wind = {"diffusion": {"crps_fair": 0.2, "spread_skill": 1.0}}
     assert list(meanings([rain, wind])) == ["Fair CRPS", "Spread / skill", "Brier score"]
+
+
+def test_a_spread_of_nothing_is_as_bad_as_can_be_and_alike_among_two():
+    row = Row("spread_skill", "Spread", "Below 1 too sure.", "one", False)
+    none, good = {"spread_skill": 0.0}, {"spread_skill": 0.9}
+    assert [shade(row, good, none), shade(row, none, good), shade(row, none, none)] == ["better-3", "worse-3", "same"]
