@@ -40,6 +40,8 @@ FACTORS = (0.5, 2.0)
 """Ends of the search for the spread factor."""
 NEAR, MOST = 0.01, 5
 """The factor is found when log(spread over skill) is this near to 0, or after so many trials."""
+LEAST_SPREAD = 1e-3
+"""Members that are all alike have no logarithm of spread over skill; this is as good as none."""
 BESIDE = 1.05
 """Factors this much above and below are tried too, for the curve."""
 TOO_FEW = "too few dates to tell ways apart: no more evaluations are tried; give more --times"
@@ -238,7 +240,7 @@ class Search:
 
 def center(trial: Trial) -> float:
     """Return log(spread over skill), in the middle between the variables with least and most."""
-    found = [math.log(each.spread_skill) for each in trial.scores.values()]
+    found = [math.log(max(each.spread_skill, LEAST_SPREAD)) for each in trial.scores.values()]
     return (min(found) + max(found)) / 2
 
 

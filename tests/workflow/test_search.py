@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -205,3 +206,8 @@ def test_settings_are_the_keys_that_differ(search):
     changed = search.recipe.sample.model_copy(update={"steps": 7, "spread": 1.2})
     assert settings(changed, search.recipe.sample) == {"steps": 7, "spread": 1.2}
     assert center(search.own) == pytest.approx(0.0, abs=1e-4)
+
+
+def test_members_that_are_all_alike_ask_for_more_spread():
+    alike = SimpleNamespace(scores={"pr": SimpleNamespace(spread_skill=0.0)})
+    assert center(alike) < -5 and next_factor({1.0: center(alike)}) == 2.0
