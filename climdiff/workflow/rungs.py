@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import get_args
 
@@ -58,7 +59,7 @@ def train_missing(
             methods.instead(recipe, name),
             folder_of(run, recipe, name),
             say=say,
-            on_step=lambda progress, name=name: on_step(name, progress),  # type: ignore[misc]
+            on_step=partial(on_step, name),
             should_stop=should_stop,
         )
 
