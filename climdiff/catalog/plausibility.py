@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import log
 
 from climdiff.catalog.units import conversion
+
+Range = tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -14,16 +16,17 @@ class Gate:
     """Widest plausible mean and 99.9th percentile of real fields, in `units`."""
 
     units: str
-    mean: tuple[float, float]
-    high: tuple[float, float]  # of the 99.9th percentile
+    mean: Range
+    high: Range  # of the 99.9th percentile
+    few: tuple[Range, Range] | None = None  # mean and high of a few dates: a dry spell, a flood, a week of east wind
 
     def passes(self, mean: float, high: float) -> bool:
         """Return whether both lie inside."""
         return self.mean[0] <= mean <= self.mean[1] and self.high[0] <= high <= self.high[1]
 
 
-_RAIN = Gate("mm day-1", (1e-3, 100.0), (0.5, 3000.0))
-_WIND = Gate("m s-1", (-50.0, 50.0), (0.0, 130.0))
+_RAIN = Gate("mm day-1", (1e-3, 100.0), (0.5, 3000.0), few=((0.0, 1000.0), (0.0, 3e4)))
+_WIND = Gate("m s-1", (-50.0, 50.0), (0.0, 130.0), few=((-100.0, 100.0), (-130.0, 130.0)))
 GATES: Mapping[str, Gate] = {
     "lwe_precipitation_rate": _RAIN,
     "precipitation_flux": _RAIN,
@@ -35,7 +38,7 @@ GATES: Mapping[str, Gate] = {
     "surface_air_pressure": Gate("Pa", (4.5e4, 1.08e5), (5e4, 1.1e5)),
     "eastward_wind": _WIND,
     "northward_wind": _WIND,
-    "wind_speed": Gate("m s-1", (0.0, 50.0), (0.5, 130.0)),
+    "wind_speed": Gate("m s-1", (0.0, 50.0), (0.5, 130.0), few=((0.0, 100.0), (0.0, 130.0))),
     "specific_humidity": Gate("1", (1e-6, 0.03), (1e-6, 0.05)),
     "surface_altitude": Gate("m", (-500.0, 6500.0), (-450.0, 9000.0)),
     "land_area_fraction": Gate("1", (0.0, 1.0), (0.0, 1.0)),
@@ -45,12 +48,14 @@ _FACTORS = {"86 400": 86400.0, "3 600": 3600.0, "24": 24.0, "1 000": 1000.0, "10
 _OFFSET = 273.15
 
 
-def implausible(standard_name: str, units: str, mean: float, high: float) -> str | None:
+def implausible(standard_name: str, units: str, mean: float, high: float, *, is_few: bool = False) -> str | None:
     """Return what is implausible about a variable in `units`, with the factor it looks like, or None.
 
-    Variables without a gate, and fields of zeros only, always pass.
+    Variables without a gate, and fields of zeros only, always pass. Of a few dates less is asked.
     """
     gate = GATES.get(standard_name)
+    if gate is not None and is_few and gate.few is not None:
+        gate = replace(gate, mean=gate.few[0], high=gate.few[1])
     factors = conversion(units, gate.units) if gate is not None else None
     if gate is None or factors is None or (mean == 0.0 and high == 0.0):
         return None

@@ -104,11 +104,55 @@ class Scan:
     sentinels: dict[str, int] = field(default_factory=dict)
     n_missing: int = 0
     n_cells: int = 0
+    n_dates: int = 0
     empty_steps: list[str] = field(default_factory=list)
     partial_steps: list[str] = field(default_factory=list)
     sample: list[np.ndarray] = field(default_factory=list)
+    stride: int = 1
+    mask: np.ndarray | None = None
     constant_tail: int = 0
     tail_value: float = np.nan
+
+    def add(self, block: xr.DataArray, conversion: tuple[float, float] = (1.0, 0.0)) -> None:
+        """Take in some times of the variable; every `stride`-th value is kept for the percentile."""
+        fields = block.values if "time" in block.dims else block.values[None]
+        is_missing = np.isnan(fields)
+        finite = fields[np.isfinite(fields)].astype(float)
+        self.n_infinite += int(np.isinf(fields).sum())
+        self.n_missing += int(is_missing.sum())
+        self.n_cells += fields.size
+        self.n_dates += len(fields)
+        if finite.size:
+            self.n += finite.size
+            self.total += float(finite.sum())
+            self.smallest = min(self.smallest, float(finite.min()))
+            self.largest = max(self.largest, float(finite.max()))
+            self.sample.append(finite[:: min(self.stride, finite.size)])
+            _count_sentinels(self, finite, *conversion)
+        labels = map(str, block["time"].to_index()) if "time" in block.dims else ["the only field"]
+        for label, gone in zip(labels, is_missing, strict=True):
+            if gone.all():
+                self.empty_steps.append(label)
+                continue
+            self.mask = gone if self.mask is None else self.mask
+            if (gone != self.mask).any():
+                self.partial_steps.append(label)
+        _follow_tail(self, fields)
+
+    @property
+    def mean(self) -> float:
+        """The mean of all finite values; there has to be one."""
+        return self.total / self.n
+
+    @property
+    def high(self) -> float:
+        """The 99.9th percentile; there has to be a finite value."""
+        return float(np.quantile(np.concatenate(self.sample), 0.999))
+
+    @property
+    def stand_ins(self) -> str:
+        """What values that stand for missing ones were found, in words; empty without any."""
+        return ", ".join(f"{value} in {count} cells" for value, count in self.sentinels.items())
 
     def missing_problems(self, name: str, where: str) -> list[Problem]:
         """Return problems a sample cannot show: missing values (CD-033), no variance (CD-034), a dead tail (CD-009)."""
@@ -139,33 +183,15 @@ def scan_fields(
 
     `conversion` is (scale, offset) from values in the file, which is where sentinels are looked for.
     """
-    scan = Scan()
-    stride = max(1, int(np.ceil(values.size / _QUANTILE_SAMPLE)))
-    mask: np.ndarray | None = None
+    scan = Scan(stride=stride(values.size))
     for block in blocks:
-        fields = block.values if "time" in block.dims else block.values[None]
-        is_missing = np.isnan(fields)
-        finite = fields[np.isfinite(fields)].astype(float)
-        scan.n_infinite += int(np.isinf(fields).sum())
-        scan.n_missing += int(is_missing.sum())
-        scan.n_cells += fields.size
-        if finite.size:
-            scan.n += finite.size
-            scan.total += float(finite.sum())
-            scan.smallest = min(scan.smallest, float(finite.min()))
-            scan.largest = max(scan.largest, float(finite.max()))
-            scan.sample.append(finite[:: min(stride, finite.size)])
-            _count_sentinels(scan, finite, *conversion)
-        labels = map(str, block["time"].to_index()) if "time" in block.dims else ["the only field"]
-        for label, gone in zip(labels, is_missing, strict=True):
-            if gone.all():
-                scan.empty_steps.append(label)
-                continue
-            mask = gone if mask is None else mask
-            if (gone != mask).any():
-                scan.partial_steps.append(label)
-        _follow_tail(scan, fields)
+        scan.add(block, conversion)
     return scan
+
+
+def stride(size: int) -> int:
+    """Return how far apart values are that a percentile of `size` of them is taken from."""
+    return max(1, int(np.ceil(size / _QUANTILE_SAMPLE)))
 
 
 def _count_sentinels(scan: Scan, finite: np.ndarray, scale: float, offset: float) -> None:
@@ -191,8 +217,7 @@ def value_problems(name: str, variable: Variable, scan: Scan, where: str) -> lis
     """Return sentinels (CD-032), infinities (CD-033) and implausible or impossible numbers (CD-030)."""
     problems = []
     if scan.sentinels:
-        found = ", ".join(f"{value} in {count} cells" for value, count in scan.sentinels.items())
-        what = f"variable {name!r} has values that stand for missing ones: {found}"
+        what = f"variable {name!r} has values that stand for missing ones: {scan.stand_ins}"
         return [Problem(32, where, what, f"set missing: [...] of {name} in the entry")]
     if scan.n_infinite:
         what = f"variable {name!r} is infinite in {scan.n_infinite} cells"
@@ -204,8 +229,7 @@ def value_problems(name: str, variable: Variable, scan: Scan, where: str) -> lis
         what = f"variable {name!r} runs from {scan.smallest:.4g} to {scan.largest:.4g} {variable.units}"
         what += f", outside its valid range {low:g} to {high:g}"
         problems.append(Problem(30, where, what, "correct the units, scale_factor or valid_range in the entry"))
-    quantile = float(np.quantile(np.concatenate(scan.sample), 0.999))
-    strange = implausible(variable.standard_name, variable.units, scan.total / scan.n, quantile)
+    strange = implausible(variable.standard_name, variable.units, scan.mean, scan.high)
     if strange and variable.is_plausibility_checked:
         fix = f"set scale_factor of {name} in the entry, or is_plausibility_checked: false if the numbers are right"
         problems.append(Problem(30, where, f"variable {name!r} {strange}", fix))

@@ -57,6 +57,8 @@ class Variable(Section):
         }
         if self.valid_range is not None:
             named |= {"valid_min": self.valid_range[0], "valid_max": self.valid_range[1]}
+        if not self.is_plausibility_checked:
+            named["is_plausibility_checked"] = "false"
         return {name: value for name, value in named.items() if value is not None}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,12 +12,18 @@ import cftime
 import numpy as np
 import xarray as xr
 
+from climdiff.catalog.plausibility import implausible
+from climdiff.catalog.quality import Scan, stride
 from climdiff.catalog.units import conversion
 from climdiff.data.times import iso_dates
 from climdiff.errors import DataError, Problem
 
 Attributes = Mapping[str, Mapping[str, Any]]
 """Attributes by variable."""
+FEW_DATES = 30
+"""So many dates may pass without rain, or with wind from one side."""
+
+logger = logging.getLogger(__name__)
 
 
 def open_file(path: Path, chunks: dict[str, int] | None = None) -> xr.Dataset:
@@ -63,16 +70,52 @@ def variable_problems(coarse: xr.Dataset, name: str, wanted: Mapping[str, Any], 
 
 
 def value_problems(field: xr.DataArray, wanted: Mapping[str, Any], where: str) -> list[Problem]:
-    """Return what is wrong with values of a target: infinite, or beyond what it can be (CD-030); NaN is not."""
+    """Return what is wrong with values that are or become a variable of the model; NaN is not.
+
+    Values that stand for missing ones (CD-032); infinite ones, ones beyond what the variable can be, and a mean or
+    99.9th percentile that only a slip in the units explains (CD-030).
+    """
+    scan = Scan(stride=stride(field.size))
+    if field.size:
+        scan.add(field)
+    return _found(scan, str(field.name), wanted, where)
+
+
+def _found(scan: Scan, name: str, wanted: Mapping[str, Any], where: str) -> list[Problem]:
+    if scan.sentinels:
+        what = f"variable '{name}' has values that stand for missing ones: {scan.stand_ins}"
+        return [Problem(32, where, what, "make them NaN, or name them in the attribute _FillValue")]
+    if scan.n_infinite:
+        what = f"variable '{name}' is infinite in {scan.n_infinite} cells"
+        return [Problem(30, where, what, "make them NaN where they are missing, or correct them")]
+    if not scan.n:
+        return []
     low = max(wanted.get("valid_min", -np.inf), wanted.get("lower_bound", -np.inf))
     high = min(wanted.get("valid_max", np.inf), wanted.get("upper_bound", np.inf))
-    if field.size == 0:
+    # values that were rounded to float32 may pass bounds that were not
+    if scan.smallest < min(low, float(np.float32(low))) or scan.largest > max(high, float(np.float32(high))):
+        what = (
+            f"variable '{name}' reaches from {scan.smallest:g} to {scan.largest:g}, plausible are {low:g} to {high:g}"
+        )
+        return [Problem(30, where, what, "check units and missing values")]
+    return _units_problems(scan, name, wanted, where)
+
+
+def _units_problems(scan: Scan, name: str, wanted: Mapping[str, Any], where: str) -> list[Problem]:
+    """Return a problem where numbers are no such variable in its units; where a few dates may be so, say so only."""
+    if wanted.get("is_plausibility_checked", "true") == "false":
         return []
-    least, most = float(field.min()), float(field.max())
-    if not (least < low or most > high or np.isinf([least, most]).any()):
+    known = str(wanted.get("standard_name", "")), str(wanted.get("units", "")), scan.mean, scan.high
+    strange = implausible(*known)
+    if not strange:
         return []
-    what = f"variable '{field.name}' reaches from {least:g} to {most:g}, plausible are {low:g} to {high:g}"
-    return [Problem(30, where, what, "check units and missing values")]
+    if scan.n_dates < FEW_DATES and not implausible(*known, is_few=True):
+        logger.warning("%s: variable '%s' %s; can be right for %d dates only", where, name, strange, scan.n_dates)
+        return []
+    fix = (
+        "convert the values; if they are right, set is_plausibility_checked: false in the catalog entry and train again"
+    )
+    return [Problem(30, where, f"variable '{name}' {strange}", fix)]
 
 
 def time_problems(coarse: xr.Dataset, where: str) -> list[Problem]:
@@ -123,30 +166,20 @@ def in_memory(values: xr.Dataset, where: str) -> xr.Dataset:
 
 
 def check_ranges(coarse: xr.Dataset, predictors: Mapping[str, Mapping[str, Any]], where: str, block: int = 256) -> str:
-    """Return the SHA-256 of all values, read block by block, if they lie in the valid ranges of the predictors.
+    """Return the SHA-256 of all values, read block by block, if they can be what the predictors are.
 
     Raises:
-        DataError: CD-030 with the range found, for every variable outside its `valid_min` and `valid_max`; CD-005
-            values that cannot be read.
+        DataError: as `value_problems` finds for every variable; CD-005 values that cannot be read.
     """
     digest = hashlib.sha256()
-    found = dict.fromkeys(predictors, (np.inf, -np.inf))
+    scans = {name: Scan(stride=stride(coarse[name].size)) for name in predictors}
     for start in range(0, coarse.sizes["time"], block):
         values = in_memory(coarse[list(predictors)].isel(time=slice(start, start + block)), where)
-        for name, (low, high) in found.items():
-            array = np.ascontiguousarray(values[name].values, dtype=np.float32)
-            digest.update(array.tobytes())
-            found[name] = (
-                float(np.fmin(low, np.fmin.reduce(array, None))),
-                float(np.fmax(high, np.fmax.reduce(array, None))),
-            )
-    problems = []
-    for name, (low, high) in found.items():
-        least, most = predictors[name].get("valid_min", -np.inf), predictors[name].get("valid_max", np.inf)
-        # as the values were rounded, so were the bounds
-        if low < np.float32(least) or high > np.float32(most):
-            what = f"variable '{name}' reaches from {low:g} to {high:g}, plausible are {least:g} to {most:g}"
-            problems.append(Problem(30, where, what, "check units and missing values of the predictors"))
+        for name, scan in scans.items():
+            field = values[name].astype(np.float32)
+            digest.update(np.ascontiguousarray(field.values).tobytes())
+            scan.add(field)
+    problems = [each for name, scan in scans.items() for each in _found(scan, name, predictors[name], where)]
     if problems:
         raise DataError(*problems)
     return digest.hexdigest()

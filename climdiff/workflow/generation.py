@@ -17,7 +17,7 @@ from climdiff.generation.template import Template
 from climdiff.recipe.schema import Recipe
 from climdiff.workflow.given import opened
 
-RANGES = ("valid_min", "valid_max")
+RANGES = ("valid_min", "valid_max", "is_plausibility_checked")
 """Attributes that speak of the training data, not of members."""
 SOURCES = {
     "diffusion": "conditional diffusion model",

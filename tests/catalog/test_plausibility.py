@@ -35,3 +35,13 @@ def test_fault_030_celsius_called_kelvin_and_hectopascal_called_pascal_are_rejec
 def test_what_has_no_gate_or_is_zero_passes():
     assert implausible("sea_ice_thickness", "m", 1e30, 1e30) is None
     assert implausible(RAIN, "mm day-1", 0.0, 0.0) is None
+
+
+def test_a_few_dates_may_be_dry_or_drown_or_have_wind_from_the_east_but_no_slip_of_units():
+    assert implausible(RAIN, "mm day-1", 500.0, 3500.0, is_few=True) is None
+    assert implausible(RAIN, "mm day-1", 1e-4, 0.01) is not None
+    assert implausible(RAIN, "mm day-1", 1e-4, 0.01, is_few=True) is None
+    assert "too large" in implausible(RAIN, "kg m-2 s-1", 2.4, 60.0, is_few=True)
+    assert implausible("eastward_wind", "m s-1", -4.0, -0.2) is not None
+    assert implausible("eastward_wind", "m s-1", -4.0, -0.2, is_few=True) is None
+    assert "looks like 273.15 too small" in implausible("air_temperature", "K", 12.0, 35.0, is_few=True)

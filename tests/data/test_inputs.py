@@ -102,3 +102,33 @@ def test_fault_008_attributes_that_cannot_be_used_are_told(tmp_path, name, value
     xr.Dataset({"pr": field}, {"time": dates.assign_attrs(times.attrs)}).to_netcdf(tmp_path / "a.nc")
     with pytest.raises(DataError, match=r"CD-00[58]"):
         inputs.in_memory(inputs.open_file(tmp_path / "a.nc"), "a.nc")
+
+
+RAIN = {"units": "mm day-1", "standard_name": "lwe_precipitation_rate", "lower_bound": 0.0}
+
+
+@pytest.mark.parametrize("stand_in", [-9999.0, 1e20, 9.96921e36])
+def test_fault_032_values_that_stand_for_missing_ones_are_told(stand_in):
+    coarse = predictors()
+    coarse["tas"].values[1, 0, 0] = stand_in
+    with pytest.raises(DataError, match=r"CD-032 a\.nc: variable 'tas' has values that stand for missing ones"):
+        inputs.check_ranges(coarse, {"tas": {"units": "K"}}, "a.nc")
+
+
+def test_fault_030_degrees_celsius_under_the_name_of_kelvin_are_told():
+    coarse = predictors(12.0)
+    (problem,) = inputs.value_problems(coarse["tas"], {"units": "K", "standard_name": "air_temperature"}, "a.nc")
+    assert problem.code == 30
+    assert "looks like 273.15 too small" in problem.what
+    unchecked = {"units": "K", "standard_name": "air_temperature", "is_plausibility_checked": "false"}
+    assert inputs.value_problems(coarse["tas"], unchecked, "a.nc") == []
+
+
+def test_fault_030_a_flux_under_the_name_of_a_rate_is_told_and_a_dry_spell_passes(caplog):
+    flux = predictors(4.0 / 86400.0, n=40).rename(tas="pr")["pr"]
+    (problem,) = inputs.value_problems(flux, RAIN, "a.nc")
+    assert "looks like a factor 86 400 too small" in problem.what
+    assert inputs.value_problems(flux[:5], RAIN, "a.nc") == []
+    assert "a.nc: variable 'pr' has a mean of 4.63e-05" in caplog.text
+    assert "can be right for 5 dates only" in caplog.text
+    assert inputs.value_problems(flux[:5] * 86400.0**2, RAIN, "a.nc") != []

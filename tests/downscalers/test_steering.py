@@ -244,11 +244,18 @@ def test_fault_023_and_025_dates_that_are_none_of_the_predictors_are_told(model,
         model.steered(known=known.convert_calendar("noleap")).downscale(test_pairs.coarse, [0], 0)
 
 
-@pytest.mark.parametrize("value", [-9999.0, np.inf])
-def test_fault_030_known_values_that_cannot_be_are_refused(model, test_pairs, value):
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (-9999.0, "CD-032 known fields: variable 'pr' has values that stand for missing ones: -9999 in 1 cells"),
+        (-5.0, "CD-030 known fields: variable 'pr' reaches from"),
+        (np.inf, "CD-030 known fields: variable 'pr' is infinite in 1 cells"),
+    ],
+)
+def test_fault_030_known_values_that_cannot_be_are_refused(model, test_pairs, value, message):
     known = holed(test_pairs)
     known["pr"][0, 0, 0] = value
-    with pytest.raises(DataError, match="CD-030 known fields: variable 'pr' reaches from"):
+    with pytest.raises(DataError, match=message):
         model.steered(known=known)
 
 

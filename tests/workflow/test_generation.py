@@ -140,9 +140,10 @@ def test_fault_080_churn_keeps_block_means_too(radar, options):
 
 def test_fault_074_means_beyond_the_limits_of_members_are_refused(radar):
     folder, _, coarse = radar
-    flood = coarse.assign(pr=(coarse["pr"] * 0 + 145).assign_attrs(coarse["pr"].attrs))
+    flood = coarse.assign(pr=(coarse["pr"] * 0 + 10).assign_attrs(coarse["pr"].attrs))
+    flood["pr"][:, 2, 3] = 145
     with pytest.raises(
-        DataError, match=r"CD-074 .*coarse 'pr' reaches from 145 to 145, members only from 0 to 139.9.*largest"
+        DataError, match=r"CD-074 .*coarse 'pr' reaches from 10 to 145, members only from 0 to 139.9.*largest"
     ):
         bundle.load(folder).downscale(flood, members=1)
 
