@@ -57,14 +57,16 @@ def leaks(recipe: RecipePath, overrides: Overrides = None) -> None:
     from climdiff import build
     from climdiff.progress import problem_table
     from climdiff.recipe.load import load
-    from climdiff.workflow.leaks import digests, duplicates, memory_lines
+    from climdiff.workflow.leaks import digests, duplicates, memory_lines, not_compared
 
     loaded = load(recipe, overrides or ())
     found = digests(build.open_splits(loaded))
-    for line in memory_lines(loaded, found["train"]):
+    left_out = not_compared(found)
+    for line in memory_lines(loaded, found["train"]) + left_out:
         print(line)
     problems = duplicates(found)
     if problems:
         problem_table(loaded.name, problems)
         raise typer.Exit(DataError.exit_code)
-    print(f"no field is in two splits ({', '.join(f'{each.times.size} {name}' for name, each in found.items())})")
+    counted = ", ".join(f"{each.times.size} {name}" for name, each in found.items())
+    print(f"no {'other ' if left_out else ''}field is in two splits ({counted})")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import xarray as xr
@@ -49,6 +50,20 @@ class Digest:
     deviations: Mapping[Field, np.ndarray]
     ranges: Mapping[Field, tuple[float, float]]
 
+    @cached_property
+    def recurring(self) -> dict[Field, float]:
+        """The share of fields that are the same as another one here, where it is so high that copies tell nothing."""
+        shares = {key: self._share_of_twins(key) for key in self.sketches}
+        return {key: share for key, share in shares.items() if share > MOST_RECURRING}
+
+    def _share_of_twins(self, key: Field) -> float:
+        at = np.flatnonzero(np.isfinite(self.sketches[key][:, 0]))
+        if not at.size:
+            return 0.0
+        points, radii = _balls(self, key, at)
+        counts = KDTree(points).query_ball_point(points, radii, return_length=True)
+        return float(np.mean(counts > 1))
+
 
 def digest(pairs: Pairs, *, fine: bool = True, block_times: int = 256) -> Digest:
     """Return the digest of a split, read once, a block of times at a time.
@@ -81,12 +96,12 @@ def digest(pairs: Pairs, *, fine: bool = True, block_times: int = 256) -> Digest
 def shared_fields(one: Digest, other: Digest) -> dict[Field, tuple[np.ndarray, np.ndarray]]:
     """Return by side and variable the positions in both of fields that are, exactly or nearly, the same.
 
-    Variables whose fields recur within one of both are left out: the same insolation is no sign of the same weather.
+    Variables that are `recurring` in one of both are left out: the same insolation is no sign of the same weather.
     """
     found = {}
-    for key in one.sketches.keys() & other.sketches.keys():
+    for key in (one.sketches.keys() & other.sketches.keys()) - one.recurring.keys() - other.recurring.keys():
         mine, theirs = (np.flatnonzero(np.isfinite(each.sketches[key][:, 0])) for each in (one, other))
-        if not (mine.size and theirs.size) or _recurs(one, key, mine) or _recurs(other, key, theirs):
+        if not (mine.size and theirs.size):
             continue
         near = KDTree(one.sketches[key][mine]).query_ball_point(*_balls(other, key, theirs))
         pairs = [(mine[i], theirs[j]) for j, matches in enumerate(near) for i in sorted(matches)]
@@ -94,13 +109,6 @@ def shared_fields(one: Digest, other: Digest) -> dict[Field, tuple[np.ndarray, n
             first, second = np.array(pairs).T
             found[key] = first, second
     return dict(sorted(found.items()))
-
-
-def _recurs(digest: Digest, key: Field, at: np.ndarray) -> bool:
-    """Return whether more than a few of the fields at these positions are the same as another one of them."""
-    points, radii = _balls(digest, key, at)
-    counts = KDTree(points).query_ball_point(points, radii, return_length=True)
-    return float(np.mean(counts > 1)) > MOST_RECURRING
 
 
 def _balls(digest: Digest, key: Field, at: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

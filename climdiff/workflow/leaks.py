@@ -37,6 +37,15 @@ def duplicates(digests: Mapping[str, Digest]) -> list[Problem]:
     return problems
 
 
+def not_compared(digests: Mapping[str, Digest]) -> list[str]:
+    """Return a line for each variable whose fields recur so often that copies would not be told from them."""
+    return [
+        f"not searched for copies: {side} '{name}', {share:.0%} of whose fields in '{split}' are the same as another"
+        for split, found in digests.items()
+        for (side, name), share in found.recurring.items()
+    ]
+
+
 def memories(train: Digest) -> dict[str, float | None]:
     """Return how long the mean of each variable is remembered [days], by side and name; None where that is unknown.
 

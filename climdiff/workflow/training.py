@@ -100,7 +100,7 @@ def train(
     problems = leaks.duplicates(found)
     if problems:
         raise DataError(*problems)
-    for line in leaks.memory_lines(recipe, found["train"]):
+    for line in leaks.not_compared(found) + leaks.memory_lines(recipe, found["train"]):
         say(line)
     encoder = build.encoder(recipe, pairs)
     if not isinstance(recipe.data.split.validation, str):  # subsets may share dates and differ in place

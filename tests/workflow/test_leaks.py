@@ -15,7 +15,7 @@ from climdiff.errors import DataError, MismatchError
 from climdiff.recipe.load import load
 from climdiff.verification.requirements import requirement
 from climdiff.workflow.generation import generate
-from climdiff.workflow.leaks import digests, duplicates, leaked, memories, memory_lines
+from climdiff.workflow.leaks import digests, duplicates, leaked, memories, memory_lines, not_compared
 from climdiff.workflow.training import train
 from climdiff.workflow.verification import verify, write
 
@@ -129,3 +129,14 @@ def test_fault_066_parts_fitted_on_other_dates_are_refused(trained, tmp_path):
 def test_real_splits_share_no_field(name, real_data, monkeypatch):
     monkeypatch.setenv("CLIMDIFF_DATA", str(real_data))
     assert duplicates(digests(build.open_splits(load(f"recipes/{name}.yaml", ())))) == []
+
+
+def test_a_variable_that_recurs_within_a_split_is_named_as_not_searched(splits):
+    assert not_compared(digests(splits)) == []
+    fine = splits["test"].fine.copy(deep=True)
+    fine["pr"][1::2] = fine["pr"].values[0::2]
+    found = digests({**splits, "test": replace(splits["test"], fine=fine)})
+    assert duplicates(found) == []
+    assert not_compared(found) == [
+        "not searched for copies: fine 'pr', 100% of whose fields in 'test' are the same as another"
+    ]
