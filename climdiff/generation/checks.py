@@ -102,5 +102,5 @@ def check_space(store: Store, n_units: int) -> None:
     needed, free = int(n_left * size), shutil.disk_usage(store.path).free
     if needed > free:
         what = f"{n_left} units need up to {needed} bytes, the disk has {free} bytes free"
-        fix = "free space, give another output path, or ask for fewer members"
+        fix = "free space, or give another path with --out: on another disk, or with fewer members"
         raise RetryError(Problem(70, str(store.path), what, fix))
