@@ -5,7 +5,6 @@ Imports of torch, xarray and the like wait until a command needs them, so that `
 
 from __future__ import annotations
 
-import errno
 import json
 import logging
 import sys
@@ -17,7 +16,7 @@ import typer
 from climdiff.commands import calibrate, data, recipe
 from climdiff.commands.recipe import Overrides, RecipePath
 from climdiff.commands.signals import asked_to_stop as _asked_to_stop
-from climdiff.errors import ClimdiffError, Problem, RetryError
+from climdiff.errors import FULL, ClimdiffError, Problem, RetryError, remedy
 
 app = typer.Typer(
     help="Probabilistic downscaling of climate fields with conditional diffusion models.",
@@ -316,13 +315,8 @@ def version() -> None:
 def _trouble(error: OSError) -> tuple[int, str, str, str]:
     """Return code, place, fault and remedy of a trouble of the file system."""
     where = str(error.filename or "file system")
-    fix = "check path, permissions and free space, then run the same command again: what is done is kept"
-    return (
-        (52 if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) else 12),
-        where,
-        str(error.strerror or error),
-        fix,
-    )
+    fix = f"{remedy(error)}, then run the same command again: what is done is kept"
+    return 52 if error.errno in FULL else 12, where, str(error.strerror or error), fix
 
 
 def _show(verdict: Any, folder: Path) -> None:

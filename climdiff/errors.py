@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 from dataclasses import dataclass
 from typing import ClassVar
+
+FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+"""Troubles of the file system that leave a file no room."""
 
 
 @dataclass(frozen=True)
@@ -70,3 +74,10 @@ class RetryError(ClimdiffError):
     """Something passing (disk, network, preemption): the same command can be run again."""
 
     exit_code = 75
+
+
+def remedy(error: OSError) -> str:
+    """Return what a person can do about a trouble of the file system."""
+    if error.errno == errno.EFBIG:
+        return "raise the limit on the size of files (ulimit -f)"
+    return "free space" if error.errno in FULL else "check path and permissions"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import errno
 
 import pytest
 
@@ -15,6 +16,7 @@ from climdiff.errors import (
     RecipeError,
     RetryError,
     SecurityError,
+    remedy,
 )
 
 UNITS = Problem(29, "era5.nc", "variable 'pr': units 'm', expected 'mm/day'", "set scale_factor in the entry")
@@ -51,3 +53,16 @@ def test_an_error_keeps_its_problems_when_another_process_sends_it():
     sent = copy.copy(RetryError(UNITS, TIMES))
     assert type(sent) is RetryError
     assert sent.problems == (UNITS, TIMES)
+
+
+@pytest.mark.parametrize(
+    ("code", "expected"),
+    [
+        (errno.ENOSPC, "free space"),
+        (errno.EDQUOT, "free space"),
+        (errno.EFBIG, "ulimit"),
+        (errno.EACCES, "permissions"),
+    ],
+)
+def test_the_remedy_is_that_of_the_trouble(code, expected):
+    assert expected in remedy(OSError(code, "trouble"))

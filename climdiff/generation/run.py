@@ -18,14 +18,13 @@ import numpy as np
 import xarray as xr
 
 from climdiff.downscalers.contract import Downscaler
-from climdiff.errors import DataError, OutputError, Problem, RetryError
+from climdiff.errors import FULL, DataError, OutputError, Problem, RetryError, remedy
 from climdiff.generation.background import Background
 from climdiff.generation.checks import always_missing, check_space, check_values, incomplete_dates, no_mask
 from climdiff.generation.plan import Unit
 from climdiff.generation.store import Store, open_store
 from climdiff.generation.template import REALIZATION, TIME, Template
 
-_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _LOCKED = {errno.EROFS, errno.EACCES, errno.EPERM}
 _PATIENCE_S = 600.0
 _PAUSE_S = 0.05
@@ -119,9 +118,9 @@ def generate(
         finally:
             store.close()
     except OSError as error:
-        if error.errno not in _FULL and not (error.errno in _LOCKED and path.name in str(error.filename)):
+        if error.errno not in FULL and not (error.errno in _LOCKED and path.name in str(error.filename)):
             raise
-        fix = "free space or grant access, then run the same command again: finished units are kept"
+        fix = f"{remedy(error)}, then run the same command again: finished units are kept"
         raise RetryError(Problem(70, str(path), f"cannot write: {error.strerror}", fix)) from error
     if filler.failed:
         raise OutputError(*filler.failed)

@@ -8,8 +8,11 @@ and the SHA-256 of the other files. A directory without it, or under a temporary
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
+import os
+import re
 import shutil
 import tempfile
 from collections.abc import Mapping
@@ -21,10 +24,11 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from climdiff.errors import MismatchError, Problem, RetryError
+from climdiff.errors import MismatchError, Problem, RetryError, remedy
 
 FORMAT = 1
 PARTS = ("weights", "average", "optimizer")
+AGAIN = "run the same command again, `climdiff train` and `distill` with --resume"
 Tensors = Mapping[str, Tensor]
 
 
@@ -49,22 +53,42 @@ def save(
         parts: Named tensors of each part: `PARTS`, and those of networks that serve the training only.
         identity: What the run is; compared when it is resumed.
         score: Validation score at this step, if it was validated.
+
+    Raises:
+        RetryError: CD-052, it cannot be written, as on a full disk; nothing of it is left.
     """
     folder.mkdir(parents=True, exist_ok=True)
     target = folder / f"step-{step:08d}"
     building = Path(tempfile.mkdtemp(prefix=".saving-", dir=folder))
     hashes = {}
-    for name, tensors in parts.items():
-        file = building / f"{name}.safetensors"
-        save_tensors(file, tensors)
-        hashes[file.name] = sha256(file)
-    meta = {"format": FORMAT, "step": step, "score": score, "identity": dict(identity), "sha256": hashes}
-    (building / "meta.json").write_text(json.dumps(meta, indent=1))
+    try:
+        for name, tensors in parts.items():
+            file = building / f"{name}.safetensors"
+            save_tensors(file, tensors)
+            hashes[file.name] = sha256(file)
+        meta = {"format": FORMAT, "step": step, "score": score, "identity": dict(identity), "sha256": hashes}
+        (building / "meta.json").write_text(json.dumps(meta, indent=1))
+    except OSError as error:
+        shutil.rmtree(building)
+        raise RetryError(_unsaved(target, parts, error)) from error
     if target.exists():
         shutil.rmtree(target)
     building.chmod(0o755)
     building.replace(target)
     return target
+
+
+def _unsaved(target: Path, parts: Mapping[str, Tensors], error: OSError) -> Problem:
+    """Return what is to be said of a checkpoint that could not be written."""
+    needed = sum(tensor.nbytes for tensors in parts.values() for tensor in tensors.values())
+    what = f"cannot be written ({error.strerror}): {needed:,} bytes needed"
+    if error.errno != errno.EFBIG:
+        what += f", {shutil.disk_usage(target.parent).free:,} free"
+    before = complete(target.parent)
+    then = (
+        f"{AGAIN}: that of step {before[-1].step} is kept" if before else "run the same command again: none is kept yet"
+    )
+    return Problem(52, str(target), what, f"{remedy(error)}, then {then}")
 
 
 def sweep(folder: Path) -> None:
@@ -131,17 +155,15 @@ def save_tensors(file: Path, tensors: Tensors) -> None:
     """Write tensors to a safetensors file.
 
     Raises:
-        RetryError: CD-052, it cannot be written, as on a full disk.
+        OSError: it cannot be written, as on a full disk.
     """
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     try:
         save_file(plain, file)
-    except (SafetensorError, OSError) as error:
-        needed = sum(tensor.nbytes for tensor in plain.values())
-        free = shutil.disk_usage(file.parent).free
-        what = f"cannot be written ({error}): {needed:,} bytes needed, {free:,} free"
-        fix = "free space, then go on with --resume: the checkpoint before is kept"
-        raise RetryError(Problem(52, str(file), what, fix)) from error
+    except SafetensorError as error:
+        number = re.search(r"os error (\d+)", str(error))  # all that is left of the trouble
+        code = int(number[1]) if number else errno.EIO
+        raise OSError(code, os.strerror(code), str(file)) from error
 
 
 def sha256(file: Path) -> str:

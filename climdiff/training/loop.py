@@ -246,8 +246,7 @@ def train(
                     run.save(checkpoints, None)
                 log.close()
                 what = f"stopped at step {run.step} of {settings.steps}; the checkpoint is saved"
-                fix = "run the same command again, `climdiff train` and `distill` with --resume"
-                raise RetryError(Problem(60, str(folder), what, fix))
+                raise RetryError(Problem(60, str(folder), what, checkpoint.AGAIN))
     log.close()
 
 

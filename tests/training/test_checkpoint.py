@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
+import resource
 
 import pytest
 import torch
@@ -93,12 +96,42 @@ def test_leftovers_of_an_interrupted_save_are_swept(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["step-00000001"]
 
 
-def test_fault_052_a_disk_that_is_full_says_how_much_is_missing(tmp_path, monkeypatch):
+def fill(monkeypatch, code):
     def full(tensors, file):
-        raise SafetensorError("No space left on device")
+        file.write_text("half")
+        raise SafetensorError(f"Error while serializing: I/O error: {os.strerror(code)} (os error {code})")
 
-    checkpoint.save(tmp_path, 1, parts(1.0), IDENTITY, score=None)
     monkeypatch.setattr(checkpoint, "save_file", full)
-    with pytest.raises(RetryError, match=r"CD-052 .*12 bytes needed, .* free.*Fix: free space.*--resume"):
+
+
+def test_fault_052_a_disk_that_is_full_says_how_much_is_missing(tmp_path, monkeypatch):
+    checkpoint.save(tmp_path, 1, parts(1.0), IDENTITY, score=None)
+    fill(monkeypatch, errno.ENOSPC)
+    expected = (
+        r"CD-052 .*step-00000002: cannot be written \(No space left on device\): 36 bytes needed, [0-9,]+ free\. "
+        r"Fix: free space, then .*--resume: that of step 1 is kept\."
+    )
+    with pytest.raises(RetryError, match=expected):
         checkpoint.save(tmp_path, 2, parts(2.0), IDENTITY, score=None)
-    assert [found.step for found in checkpoint.complete(tmp_path)] == [1]
+    assert [path.name for path in tmp_path.iterdir()] == ["step-00000001"]
+
+
+def test_fault_052_no_checkpoint_is_promised_where_none_was_saved(tmp_path, monkeypatch):
+    fill(monkeypatch, errno.ENOSPC)
+    with pytest.raises(RetryError, match=r"then run the same command again: none is kept yet\.$"):
+        checkpoint.save(tmp_path, 1, parts(1.0), IDENTITY, score=None)
+    assert not list(tmp_path.iterdir())
+
+
+def test_fault_052_a_limit_on_the_size_of_files_is_no_matter_of_free_space(tmp_path):
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    large = {name: {"weight": torch.zeros(10_000)} for name in checkpoint.PARTS}
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, before[1]))
+    try:
+        with pytest.raises(RetryError) as caught:
+            checkpoint.save(tmp_path, 1, large, IDENTITY, score=None)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    (problem,) = caught.value.problems
+    assert problem.what == "cannot be written (File too large): 120,000 bytes needed"
+    assert problem.fix.startswith("raise the limit on the size of files (ulimit -f), then ")
