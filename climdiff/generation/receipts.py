@@ -79,14 +79,23 @@ def is_abandoned(name: str) -> bool:
 
 
 def put_file(path: Path, content: bytes, work: Path) -> None:
-    """Put a file in place in one step: written under `work`, flushed to the disk, renamed."""
+    """Put a file in place in one step: written under `work`, flushed to the disk, renamed.
+
+    Raises:
+        OSError: it cannot be written, and names it; nothing of it is left.
+    """
     temporary = work / sha256(str(path).encode())[:16]
-    with temporary.open("wb") as stream:
-        stream.write(content)
-        stream.flush()
-        os.fsync(stream.fileno())
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary.replace(path)
+    try:
+        with temporary.open("wb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.replace(path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        error.filename = str(path)
+        raise
 
 
 class Receipts:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import socket
 from pathlib import Path
 
@@ -78,3 +79,16 @@ def test_only_what_an_ended_process_of_this_host_left_is_abandoned() -> None:
     assert is_abandoned(f"{host}-{child}") and is_abandoned(process_name())
     assert not is_abandoned(f"{host}-{os.getppid()}")
     assert not is_abandoned(f"another-{child}") and not is_abandoned("photos") and not is_abandoned(f"{host}-x")
+
+
+def test_fault_070_a_file_without_room_is_named_and_leaves_nothing(tmp_path: Path) -> None:
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    put_file(tmp_path / "rows.json", b"old", tmp_path)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))
+    try:
+        with pytest.raises(OSError, match="File too large") as caught:
+            put_file(tmp_path / "rows.json", bytes(2000), tmp_path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert caught.value.filename == str(tmp_path / "rows.json")
+    assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == {"rows.json": b"old"}
