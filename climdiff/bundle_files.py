@@ -22,9 +22,9 @@ from pydantic import BaseModel, ConfigDict
 from torch import Tensor
 
 from climdiff.data.conservation import Weights
-from climdiff.errors import MismatchError, Problem
+from climdiff.errors import FULL, MismatchError, Problem, RetryError, remedy
 from climdiff.recipe.schema import Sample
-from climdiff.training.checkpoint import save_tensors, sha256
+from climdiff.training.checkpoint import AGAIN, save_tensors, sha256
 
 FORMAT = 1
 STATES = ("channels", "static", "grid", "target_state", "predictor_state", "coarse_grid")
@@ -115,7 +115,11 @@ class About(BaseModel):
 
 @contextmanager
 def put(path: Path) -> Iterator[Path]:
-    """Give a folder to build a bundle in; it becomes `path` in one step, and a bundle that was there is replaced."""
+    """Give a folder to build a bundle in; it becomes `path` in one step, and a bundle that was there is replaced.
+
+    Raises:
+        RetryError: CD-052, no room for it; nothing of it is left, and the bundle that was there is as it was.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     for retired in path.parent.glob(".retired-*/bundle"):
         if not path.exists():
@@ -123,7 +127,14 @@ def put(path: Path) -> Iterator[Path]:
     for leftover in (*path.parent.glob(".bundle-*"), *path.parent.glob(".retired-*")):
         shutil.rmtree(leftover)
     building = Path(tempfile.mkdtemp(prefix=".bundle-", dir=path.parent))
-    yield building
+    try:
+        yield building
+    except BaseException as error:
+        shutil.rmtree(building)
+        if isinstance(error, OSError) and error.errno in FULL:
+            fix = f"{remedy(error)}, then {AGAIN}"
+            raise RetryError(Problem(52, str(path), f"cannot be written ({error.strerror})", fix)) from error
+        raise
     building.chmod(0o755)
     if path.exists():
         retired = Path(tempfile.mkdtemp(prefix=".retired-", dir=path.parent))
@@ -196,7 +207,9 @@ def _add(path: Path, name: str, write: Callable[[Path], Any]) -> None:
     """Add a file to the bundle at `path`, or replace it."""
     about = read_about(path)
     with put(path) as building:
-        shutil.copytree(path, building, dirs_exist_ok=True)
+        for file in path.iterdir():
+            copy = shutil.copytree if file.is_dir() else shutil.copy2
+            copy(file, building / file.name)
         write(building / name)
         hashes = {**about.sha256, name: sha256(building / name)}
         changed = about.model_copy(update={"sha256": hashes})

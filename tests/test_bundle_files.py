@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import resource
 import shutil
 
 import pytest
@@ -10,7 +11,7 @@ import torch
 
 from climdiff import bundle_files
 from climdiff.bundle_files import Calibration
-from climdiff.errors import MismatchError
+from climdiff.errors import MismatchError, RetryError
 from climdiff.recipe.schema import Sample
 
 
@@ -25,9 +26,30 @@ def test_what_fails_while_it_is_built_leaves_the_old_bundle(path):
         (building / "half").write_text("half")
         raise RuntimeError
     assert {file.name: file.read_bytes() for file in path.iterdir()} == before
+    assert [entry.name for entry in path.parent.iterdir()] == ["bundle"]
     with bundle_files.put(path) as building:
         (building / "new").write_text("new")
     assert [file.name for file in path.iterdir()] == ["new"]
+    assert [entry.name for entry in path.parent.iterdir()] == ["bundle"]
+
+
+@pytest.mark.parametrize("least", [True, False])
+def test_fault_052_a_bundle_without_room_leaves_nothing_and_says_so_in_one_line(path, least):
+    """With the least room a copy of what was there fails already, else what is added to it."""
+    before = {file.name: file.read_bytes() for file in path.iterdir()}
+    largest = max(map(len, before.values()))
+    kept = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000 if least else largest, kept[1]))
+    own = bundle_files.identity(bundle_files.read_about(path))
+    try:
+        with pytest.raises(RetryError) as caught:
+            bundle_files.add_one_step(path, {"weight": torch.zeros(largest)}, own)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, kept)
+    (problem,) = caught.value.problems
+    assert (problem.code, problem.where, problem.what) == (52, str(path), "cannot be written (File too large)")
+    assert "ulimit -f" in problem.fix and "--resume" in problem.fix
+    assert {file.name: file.read_bytes() for file in path.iterdir()} == before
     assert [entry.name for entry in path.parent.iterdir()] == ["bundle"]
 
 
