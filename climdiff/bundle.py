@@ -284,8 +284,7 @@ def load(
             weights that cannot be read, CD-054 weights of another network, CD-055 a newer format.
         RecipeError: CD-037, everything wrong with `overrides`.
     """
-    folder = Path(path)
-    folder = folder / "bundle" if (folder / "bundle").is_dir() else folder
+    folder = bundle_files.locate(Path(path))
     about = bundle_files.read_about(folder)
     bundle_files.check_files(folder, about)
     own = parse((folder / "recipe.json").read_text(), str(folder / "recipe.json"))

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shlex
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
@@ -143,6 +144,23 @@ def put(path: Path) -> Iterator[Path]:
         shutil.rmtree(retired)
     else:
         building.replace(path)
+
+
+def locate(path: Path) -> Path:
+    """Return the bundle in a run's folder; `path` itself where it is no run's folder.
+
+    Raises:
+        MismatchError: CD-050, the bundle lies aside, as `put` was killed half way.
+    """
+    place = path / "bundle" if path.is_dir() else path
+    if place.is_dir():
+        return place
+    aside = () if (path / "bundle.json").is_file() else place.parent.glob(".retired-*/bundle")
+    for retired in aside:
+        what = "a command was killed while it replaced the bundle, which lies whole beside it"
+        fix = f"put it back with `mv {shlex.quote(str(retired))} {shlex.quote(str(place))}`"
+        raise MismatchError(Problem(50, str(place), what, fix))
+    return path
 
 
 def keep_one_step(old: Path, building: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import resource
 import shutil
+import subprocess
 
 import pytest
 import torch
@@ -97,6 +98,25 @@ def test_a_bundle_that_a_kill_left_aside_is_put_back(path):
     with pytest.raises(RuntimeError), bundle_files.put(path):
         raise RuntimeError
     assert {file.name: file.read_bytes() for file in path.iterdir()} == before
+
+
+@pytest.mark.parametrize("give", [lambda path: path.parent, lambda path: path])
+def test_fault_051_a_reader_says_how_a_bundle_that_a_kill_left_aside_is_put_back(path, give):
+    run = path.parent.rename(path.parent.parent / "a run")
+    path = run / "bundle"
+    assert bundle_files.locate(give(path)) == path
+    (run / ".retired-x").mkdir()
+    path.replace(run / ".retired-x" / "bundle")
+    with pytest.raises(MismatchError, match=r"CD-050 .*killed while it replaced the bundle") as caught:
+        bundle_files.locate(give(path))
+    command = caught.value.problems[0].fix.split("`")[1]
+    subprocess.run(command, shell=True, check=True)
+    assert bundle_files.locate(give(path)) == path
+
+
+def test_what_is_no_run_is_left_to_the_reader(tmp_path):
+    assert bundle_files.locate(tmp_path) == tmp_path
+    assert bundle_files.locate(tmp_path / "nothing") == tmp_path / "nothing"
 
 
 def calibrated(path):
