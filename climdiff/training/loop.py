@@ -24,6 +24,8 @@ from climdiff.training.ema import Average
 from climdiff.training.log import Log
 from climdiff.training.optimizer import Method, Optimizer
 
+RESTORE = "restore the recipe the run was started with, or train under another name"
+
 
 class Objective(Protocol):
     """All the loop knows of a method: what is trained and how wrong it is on a batch."""
@@ -161,8 +163,8 @@ class Run:
         checkpoint.save(folder, self.step, parts, self.identity, score)
         checkpoint.retain(folder, self.settings.keep_checkpoints)
 
-    def restore(self, saved: checkpoint.Checkpoint) -> None:
-        """Take over the state of a checkpoint.
+    def restore(self, saved: checkpoint.Checkpoint, fix: str = RESTORE) -> None:
+        """Take over the state of a checkpoint; `fix` is the advice for one of another run.
 
         Raises:
             MismatchError: CD-045 when the checkpoint belongs to another run, CD-048 to 050 when it is damaged.
@@ -170,7 +172,6 @@ class Run:
         if dict(saved.identity) != dict(self.identity):
             keys = [k for k in {*saved.identity, *self.identity} if saved.identity.get(k) != self.identity.get(k)]
             what = "; ".join(f"{k}: {saved.identity.get(k)} -> {self.identity.get(k)}" for k in sorted(keys))
-            fix = "restore the recipe the run was started with, or train under another name"
             raise MismatchError(Problem(45, str(saved.path), f"the checkpoint is of another run ({what})", fix))
         self.network.load_state_dict(checkpoint.load(saved, "weights"))
         self.average.network.load_state_dict(checkpoint.load(saved, "average"))

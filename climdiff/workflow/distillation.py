@@ -6,6 +6,7 @@ import copy
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -156,8 +157,15 @@ def _restore(training: Run, folder: Path, resume: bool, say: Callable[[str], Non
         what = f"holds a distillation that reached step {found[-1].step}"
         raise MismatchError(Problem(44, str(folder), what, "add --resume to go on, or remove the folder"))
     if found:
-        training.restore(found[-1])
+        training.restore(found[-1], _cure(found[-1].identity, training.identity, folder))
         say(f"resuming at step {training.step} of {training.settings.steps}")
+
+
+def _cure(before: Mapping[str, Any], now: Mapping[str, Any], folder: Path) -> str:
+    """Return what makes the distillation of `now` that of the checkpoints in `folder`, or of none."""
+    if before.get("bundle") != now["bundle"]:
+        return f"remove {folder} to distill the model that the run has now"
+    return f"go on with --steps {before.get('steps')}, or remove {folder} to distill anew"
 
 
 def _compare(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 
 import numpy as np
@@ -103,6 +104,19 @@ def test_fault_060_a_stopped_distillation_goes_on_to_the_same_weights(run, tmp_p
     distill(other, steps=4)
     files = [folder / "bundle" / "one_step.safetensors" for folder in (run, other)]
     assert files[0].read_bytes() == files[1].read_bytes()
+
+
+def test_fault_045_a_distillation_goes_on_with_the_steps_and_the_model_it_began_with(run):
+    with pytest.raises(RetryError, match="CD-060"):
+        distill(run, steps=3, should_stop=lambda: True)
+    with pytest.raises(
+        MismatchError, match=r"CD-045 .*steps: 3 -> 4.* Fix: go on with --steps 3, or remove .*one_step"
+    ):
+        distill(run, steps=4, resume=True)
+    about = json.loads((run / "bundle" / "bundle.json").read_text())
+    (run / "bundle" / "bundle.json").write_text(json.dumps(about | {"ranges": {"pr": [0.0, 1.0]}}))
+    with pytest.raises(MismatchError, match=r"CD-045 .*bundle: .* Fix: remove .*one_step to distill the model"):
+        distill(run, steps=4, resume=True)
 
 
 def test_fault_046_there_is_nothing_to_resume(run):
