@@ -23,7 +23,7 @@ from torch import nn
 from climdiff import build, bundle, methods
 from climdiff.data.pairs import Pairs
 from climdiff.data.times import evenly_spread
-from climdiff.errors import ClimdiffError, DataError, MismatchError, Problem, RecipeError
+from climdiff.errors import DataError, MismatchError, Problem, RecipeError
 from climdiff.generation.receipts import put_file
 from climdiff.recipe.load import changed
 from climdiff.report.sweeps import EVALUATIONS, Point, sweep_figure
@@ -99,6 +99,7 @@ def sweep(
 
     Raises:
         RecipeError: CD-037, no combination means anything.
+        SecurityError: CD-039, a value that could do harm.
         DataError: CD-012, no folder for `out`.
         MismatchError: CD-044, `out` holds rows of another model, other dates or another count of members.
     """
@@ -206,7 +207,7 @@ def _meaningful(model: bundle.Model, grid: Sequence[str], say: Callable[[str], N
             later = changed(model.recipe, way, ("sample",))
             methods.refuse_idle(later, way)
             ways[way] = bundle.load(model.path, later).hash
-        except ClimdiffError as error:
+        except (RecipeError, DataError) as error:
             problems += error.problems
             say(f"left out: {' '.join(way)}: {error.problems[0].what}")
     if not ways:

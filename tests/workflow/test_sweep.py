@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from climdiff import build, bundle
-from climdiff.errors import MismatchError, RecipeError
+from climdiff.errors import MismatchError, RecipeError, SecurityError
 from climdiff.recipe.load import changed
 from climdiff.verification.scorecard import scorecard
 from climdiff.workflow import sweep as sweeping
@@ -83,6 +83,13 @@ def test_fault_037_a_sweep_of_nothing_is_refused(trained, tmp_path):
     with pytest.raises(RecipeError, match=r"CD-037 .*did you mean"):
         sweep(trained, ["sample.stepz=1,2"], tmp_path / "c.json")
     assert not (tmp_path / "c.json").exists()
+
+
+def test_fault_039_a_tag_stops_the_sweep_and_is_not_left_out(trained, tmp_path):
+    said = []
+    with pytest.raises(SecurityError, match=r"CD-039 .*YAML tag '!!python/name:os\.system' is refused"):
+        sweep(trained, ["sample.steps=1,!!python/name:os.system"], tmp_path / "sweep.json", say=said.append)
+    assert not said and not list(tmp_path.iterdir())
 
 
 def test_fault_044_rows_of_another_sweep_are_not_mixed(swept, trained, tmp_path):
