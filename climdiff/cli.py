@@ -16,7 +16,7 @@ import typer
 from climdiff.commands import calibrate, data, recipe
 from climdiff.commands.recipe import Overrides, RecipePath
 from climdiff.commands.signals import asked_to_stop as _asked_to_stop
-from climdiff.errors import FULL, ClimdiffError, Problem, RetryError, remedy
+from climdiff.errors import FULL, ClimdiffError, Problem, RecipeError, RetryError, remedy
 
 app = typer.Typer(
     help="Probabilistic downscaling of climate fields with conditional diffusion models.",
@@ -32,22 +32,26 @@ Runs = Annotated[Path, typer.Option(help="Where run folders are made.", metavar=
 Split = Literal["train", "validation", "test"]
 Topic = Literal["forward", "kernel", "posterior", "reverse", "ensemble", "schedules", "guidance"]
 
+_UsageError: Any = typer.BadParameter.__mro__[1]
+"""Of click, or of the copy that typer brings, which has no public name there."""
+
 
 def main() -> None:
     """Run the command line and exit: 0 done, else the exit code of the error, one line per problem on stderr."""
-    arguments = sys.argv[1:]
-    as_json = "--json-errors" in arguments
+    arguments = [argument for argument in sys.argv[1:] if argument != "--json-errors"]
+    as_json = len(arguments) < len(sys.argv[1:])
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     try:
-        app(args=[argument for argument in arguments if argument != "--json-errors"], prog_name="climdiff")
+        sys.exit(app(args=arguments, prog_name="climdiff", standalone_mode=not as_json))
     except ClimdiffError as error:
-        for problem in error.problems:
-            print(json.dumps(vars(problem)) if as_json else problem, file=sys.stderr)
-        sys.exit(error.exit_code)
+        problems, exit_code = error.problems, error.exit_code
     except OSError as error:
-        problem = Problem(*_trouble(error))
+        problems, exit_code = (Problem(*_trouble(error)),), RetryError.exit_code
+    except _UsageError as error:  # only with --json-errors; it is printed with the usage otherwise
+        problems, exit_code = (_misuse(error),), RecipeError.exit_code
+    for problem in problems:
         print(json.dumps(vars(problem)) if as_json else problem, file=sys.stderr)
-        sys.exit(RetryError.exit_code)
+    sys.exit(exit_code)
 
 
 @app.command()
@@ -310,6 +314,13 @@ def version() -> None:
     from climdiff import __version__
 
     print(__version__)
+
+
+def _misuse(error: Any) -> Problem:
+    """Return what is wrong with the command line itself."""
+    what = error.format_message().splitlines()[0].rstrip(".")
+    command = error.ctx.command_path if error.ctx else "climdiff"
+    return Problem(37, "command line", what, f"see `{command} --help`")
 
 
 def _trouble(error: OSError) -> tuple[int, str, str, str]:

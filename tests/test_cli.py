@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 
 from climdiff import cli
 from climdiff.errors import ClimdiffError
+from climdiff.workflow.selftest import Check
 
 RECIPES = Path(__file__).parents[1] / "recipes"
 runner = CliRunner()
@@ -66,6 +67,33 @@ def test_errors_as_json(monkeypatch, capsys, tmp_path):
     code, text = exits(monkeypatch, capsys, "--json-errors", "generate", "no-such-run")
     assert code == 4
     assert json.loads(text)["code"] == 50
+
+
+@pytest.mark.parametrize(
+    ("arguments", "what", "fix"),
+    [
+        (["train", "--foo"], "No such option: --foo", "see `climdiff train --help`"),
+        (["train"], "Missing argument 'RECIPE'", "see `climdiff train --help`"),
+        (["data", "lits"], "No such command 'lits'", "see `climdiff data --help`"),
+        (["generate", "run", "--members", "0"], "Invalid value for '--members'", "generate --help"),
+        ([], "Usage: climdiff", "see `climdiff --help`"),
+    ],
+)
+def test_usage_errors_as_json(monkeypatch, capsys, arguments, what, fix):
+    code, text = exits(monkeypatch, capsys, "--json-errors", *arguments)
+    assert code == 2
+    found = json.loads(text)
+    assert (found["code"], found["where"]) == (37, "command line")
+    assert what in found["what"] and fix in found["fix"]
+    code, text = exits(monkeypatch, capsys, *arguments)
+    assert code == 2 and text.startswith("Usage: climdiff")
+
+
+def test_exit_codes_are_the_same_with_errors_as_json(monkeypatch, capsys):
+    assert exits(monkeypatch, capsys, "--json-errors", "--help")[0] == 0
+    assert exits(monkeypatch, capsys, "--json-errors", "data", "list")[0] in (0, None)
+    monkeypatch.setattr("climdiff.workflow.selftest.checks", lambda: [Check("never", 1.0, 2.0, 0.1)])
+    assert exits(monkeypatch, capsys, "--json-errors", "selftest")[0] == 1
 
 
 def test_a_run_prints_its_table(minute, monkeypatch, tmp_path):
