@@ -19,7 +19,6 @@ from climdiff.commands.signals import asked_to_stop as _asked_to_stop
 from climdiff.errors import FULL, ClimdiffError, Problem, RecipeError, RetryError, remedy
 
 app = typer.Typer(
-    help="Probabilistic downscaling of climate fields with conditional diffusion models.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -52,6 +51,21 @@ def main() -> None:
     for problem in problems:
         print(json.dumps(vars(problem)) if as_json else problem, file=sys.stderr)
     sys.exit(exit_code)
+
+
+def _version_and_exit(is_asked: bool) -> None:
+    if is_asked:
+        version()
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    is_version: Annotated[
+        bool, typer.Option("--version", callback=_version_and_exit, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Probabilistic downscaling of climate fields with conditional diffusion models."""
 
 
 @app.command()

@@ -13,6 +13,7 @@ import pytest
 import xarray as xr
 from typer.testing import CliRunner
 
+import climdiff
 from climdiff import cli
 from climdiff.errors import ClimdiffError
 from climdiff.workflow.selftest import Check
@@ -60,6 +61,15 @@ def test_bad_input_is_one_clear_line_and_leaves_nothing(monkeypatch, capsys, tmp
     assert "Traceback" not in text
     assert all(line.startswith("CD-") for line in text.splitlines())
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_version_is_a_command_and_an_option(monkeypatch, capsys):
+    for asked in ("version", "--version"):
+        monkeypatch.setattr(sys, "argv", ["climdiff", asked])
+        with pytest.raises(SystemExit) as stopped:
+            cli.main()
+        assert not stopped.value.code
+        assert capsys.readouterr().out == f"{climdiff.__version__}\n"
 
 
 def test_errors_as_json(monkeypatch, capsys, tmp_path):
