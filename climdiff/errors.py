@@ -24,7 +24,7 @@ class Problem:
     fix: str
 
     def __str__(self) -> str:
-        return f"CD-{self.code:03d} {self.where}: {self.what}. Fix: {self.fix}."
+        return one_line(f"CD-{self.code:03d} {self.where}: {self.what}. Fix: {self.fix}.")
 
 
 class ClimdiffError(Exception):
@@ -74,6 +74,11 @@ class RetryError(ClimdiffError):
     """Something passing (disk, network, preemption): the same command can be run again."""
 
     exit_code = 75
+
+
+def one_line(text: str) -> str:
+    """Return text as a terminal or a log may show it: a name from a file may hold line ends or escape sequences."""
+    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
 
 
 def remedy(error: OSError) -> str:

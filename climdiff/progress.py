@@ -21,7 +21,7 @@ from rich.progress import (
 )
 from rich.table import Table
 
-from climdiff.errors import Problem, RetryError
+from climdiff.errors import Problem, RetryError, one_line
 
 COLUMNS = ("crps_fair", "mae", "rmse", "bias", "spread_skill", "n_members")
 HEADINGS = ("fair CRPS", "MAE", "RMSE", "bias", "spread/\nskill", "members")
@@ -181,7 +181,8 @@ def problem_table(name: str, problems: Sequence[Problem]) -> None:
     for heading in ("code", "where", "what", "fix"):
         table.add_column(heading, overflow="fold")
     for problem in problems:
-        table.add_row(f"CD-{problem.code:03d}", *map(escape, (problem.where, problem.what, problem.fix)))
+        texts = problem.where, problem.what, problem.fix
+        table.add_row(f"CD-{problem.code:03d}", *(escape(one_line(text)) for text in texts))
     Console().print(table)
 
 

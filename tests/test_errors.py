@@ -28,6 +28,13 @@ def test_a_problem_reads_as_one_line_with_code_place_and_fix():
     assert str(UNITS) == expected
 
 
+def test_fault_s9_names_from_files_neither_break_the_line_nor_steer_the_terminal():
+    name = "pr\n\x1b[31mERROR\u202e\udc80 \u00e5"
+    shown = str(Problem(36, f"/data/{name}.nc", f"variable {name}", f"rename {name}"))
+    assert shown.isprintable()
+    assert shown.count("pr\\n\\x1b[31mERROR\\u202e\\udc80 \u00e5") == 3
+
+
 def test_an_error_carries_every_problem_and_prints_one_line_for_each():
     error = DataError(UNITS, TIMES)
     assert error.problems == (UNITS, TIMES)

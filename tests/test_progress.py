@@ -68,13 +68,14 @@ def test_units_are_no_markup(capsys):
 
 def test_problems_are_one_table_and_brackets_stay_brackets(capsys):
     problem_table(
-        "mine", [Problem(29, "a.nc", "units [red]K[/red]", "convert"), Problem(36, "b.nc", "no pr", "name it")]
+        "mine", [Problem(29, "a.nc", "units [red]K[/red]", "convert"), Problem(36, "b.nc", "no \x1b]pr", "name it")]
     )
     text = capsys.readouterr().out
     assert "mine: 2 problems" in text
     assert "CD-029" in text
     assert "CD-036" in text
     assert "[red]K" in text
+    assert "\\x1b]pr" in text
 
 
 def test_fault_060_a_stage_ends_when_asked_to_stop():
