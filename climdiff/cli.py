@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import logging
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -41,6 +42,7 @@ def main() -> None:
     as_json = len(arguments) < len(sys.argv[1:])
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     try:
+        _refuse_empty(arguments)
         sys.exit(app(args=arguments, prog_name="climdiff", standalone_mode=not as_json))
     except ClimdiffError as error:
         problems, exit_code = error.problems, error.exit_code
@@ -220,9 +222,11 @@ def ladder(
     from climdiff.progress import Bars, score_tables
     from climdiff.recipe.load import load
     from climdiff.workflow import rungs
-    from climdiff.workflow.verification import score_baselines, write
+    from climdiff.workflow.verification import refuse_file, score_baselines, write
 
     loaded = load(recipe, overrides or ())
+    if out is not None:
+        refuse_file(out)
     with Bars(_asked_to_stop()) as bars:
         verdict = score_baselines(loaded, split, lambda name, *done: bars.stage(f"score {name}", *done), bars.say)
     score_tables(verdict)
@@ -328,6 +332,18 @@ def version() -> None:
     from climdiff import __version__
 
     print(__version__)
+
+
+def _refuse_empty(arguments: Sequence[str]) -> None:
+    """Refuse an empty argument, such as that of a shell variable that is not set: as a path it is the current folder.
+
+    Raises:
+        RecipeError: CD-037.
+    """
+    for before, argument in zip(["climdiff", *arguments], arguments, strict=False):
+        if not argument or (argument.startswith("--") and argument.endswith("=")):
+            what = f"the argument after {before!r} is empty" if not argument else f"{argument!r} is empty"
+            raise RecipeError(Problem(37, "command line", what, "give a value, or leave the option out"))
 
 
 def _misuse(error: Any) -> Problem:

@@ -187,6 +187,7 @@ def output_folder(ensemble: Path, out: Path | None, truth: Path | None) -> Path:
 
     Raises:
         MismatchError: CD-044, writing there would replace the ensemble or the truth.
+        DataError: CD-012, as `refuse_file`.
     """
     folder = out or (ensemble.parent if truth is None else ensemble.with_name(f"{ensemble.stem}-scores"))
     given = {path.resolve() for path in (ensemble, truth) if path is not None}
@@ -194,7 +195,19 @@ def output_folder(ensemble: Path, out: Path | None, truth: Path | None) -> Path:
         if (folder / name).resolve() in given:
             what = "is an input of this verification and would be replaced by its output"
             raise MismatchError(Problem(44, str(folder / name), what, "give another folder with --out"))
+    refuse_file(folder)
     return folder
+
+
+def refuse_file(folder: Path) -> None:
+    """Refuse, before hours of scoring, a folder that cannot be made.
+
+    Raises:
+        DataError: CD-012, it is a file, or below one.
+    """
+    lowest = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not lowest.is_dir():
+        raise DataError(Problem(12, str(lowest), "is a file, expected a folder", "give another folder with --out"))
 
 
 def write(verdict: Verdict, folder: Path) -> None:
