@@ -33,20 +33,6 @@ _LIMITS = {
     "less_than": ("less than", "lt"),
     "less_than_equal": ("at most", "le"),
 }
-_TAGS = {
-    "[key]",
-    "subset",
-    "ladder",
-    "methods",
-    "period",
-    "bool",
-    "int",
-    "float",
-    "str",
-    "constrained-int",
-    "constrained-str",
-    "tuple[int, int]",
-}
 _LONGEST_SHOWN = 80
 
 
@@ -57,6 +43,8 @@ def explain(error: ValidationError, tree: Node) -> list[Problem]:
         by_path.setdefault(_real_path(tree, detail["loc"]), []).append(detail)
     problems: list[Problem] = []
     for path, details in by_path.items():
+        if any(other[: len(path)] == path != other for other in by_path):
+            continue  # another branch of a union took the value, and says what is wrong inside
         findings = [finding for detail in details for finding in detail.get("ctx", {}).get("findings", ())]
         for finding in findings or [_finding(details)]:
             full = (*path, *finding.at)
@@ -66,13 +54,13 @@ def explain(error: ValidationError, tree: Node) -> list[Problem]:
 
 
 def _real_path(tree: Node, loc: Path) -> Path:
-    """Return `loc` without the tags that pydantic adds for the branches of a union."""
+    """Return `loc` without what pydantic adds for the branches of a union: neither written nor a key of the schema."""
     node: Node | None = tree
     path: Path = ()
     for part in loc:
         child = node.child(part) if node else None
-        has_keys = node is None or isinstance(node.value, dict)
-        if child is None and isinstance(part, str) and (part in _TAGS or not has_keys):
+        may_be_absent = (node is None or isinstance(node.value, dict)) and part in _section(path).model_fields
+        if child is None and isinstance(part, str) and not may_be_absent:
             continue
         node = child
         path = (*path, part)

@@ -76,3 +76,18 @@ def test_fault_042_names_that_could_be_paths_are_refused(old: str, new: str, fou
 def test_values_from_strangers_cannot_forge_a_line(spoil: Spoil) -> None:
     (problem,) = spoil("", '"x\\n\\e[31mERROR": 1\n')
     assert "\n" not in str(problem) and "\x1b" not in str(problem)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ("{pr: -1}", "sample.noise_half_life.pr: expected at least 0.0, found -1. Fix: write a number in this range."),
+        ("{pr: x}", "sample.noise_half_life.pr: expected a number, found 'x'. Fix: change the value."),
+        ("{pr: [1]}", "sample.noise_half_life.pr: expected a number, found a list of 1. Fix: change the value."),
+        ("fited", "sample.noise_half_life: expected fitted, found 'fited'. Fix: write fitted."),
+    ],
+)
+def test_fault_037_of_several_kinds_of_values_the_one_given_is_judged(given: str, message: str, spoil: Spoil) -> None:
+    """The path is that of the recipe: no name of a type is in it, and the kinds not meant say nothing."""
+    (problem,) = spoil("", f"sample: {{noise_half_life: {given}}}\n")
+    assert str(problem).endswith(message)
