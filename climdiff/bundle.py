@@ -30,6 +30,7 @@ from climdiff.downscalers.steering import ByKnownCells, ByLikelihood, ByObservat
 from climdiff.drawing import Learned
 from climdiff.errors import DataError, MismatchError, Problem, RecipeError
 from climdiff.grids.grid import Grid, check_same
+from climdiff.grids.orientation import oriented
 from climdiff.methods import Neural, Parts
 from climdiff.networks.precision import compute_dtype, device
 from climdiff.recipe.load import changed, parse
@@ -70,8 +71,8 @@ class Model:
         """Return an ensemble of high-resolution fields given coarse ones.
 
         Args:
-            coarse: Predictors (time, y, x) on the coarse grid the model was trained with, in the units it was trained
-                with; names as in `predictors`. Lazy is fine.
+            coarse: Predictors (time, y, x) on the coarse grid the model was trained with, north or south first, in the
+                units it was trained with; names as in `predictors`. Lazy is fine.
             members: How many members, or which ones by number: member 17 can be made alone. 16 by default; a
                 regression makes one.
             seed: Key of all noise; the same seed gives the same members.
@@ -179,7 +180,10 @@ class Model:
         return json.dumps(facts, sort_keys=True)
 
     def accept(self, coarse: xr.Dataset, where: str = "predictors") -> xr.Dataset:
-        """Return the predictors of `coarse`, still lazy, if the model can take them; raises as `downscale`."""
+        """Return the predictors of `coarse`, still lazy, if the model can take them; raises as `downscale`.
+
+        Rows and columns come in the order of the training data, whatever theirs.
+        """
         problems = [
             problem
             for name, wanted in self.predictors.items()
@@ -188,7 +192,9 @@ class Model:
         problems += inputs.time_problems(coarse, where)
         if problems:
             raise DataError(*problems)
-        expected, found = self.downscaler.coarse_grid, Grid.from_dataset(coarse, where)
+        expected = self.downscaler.coarse_grid
+        coarse = oriented(coarse, expected, where)
+        found = Grid.from_dataset(coarse, where)
         try:
             check_same(found, expected, (where, "the training data"))
         except DataError as error:

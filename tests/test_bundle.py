@@ -92,6 +92,14 @@ def test_fault_073_another_grid_is_refused(model, coarse):
         model.downscale(moved)
 
 
+@pytest.mark.parametrize("along", ["lat", "lon"])
+def test_fault_013_predictors_in_any_order_give_the_same_members(model, coarse, along):
+    turned = coarse.isel({along: slice(None, None, -1)})
+    turned = turned.assign_coords(lon=(turned["lon"] + 360.0).assign_attrs(coarse["lon"].attrs))
+    one, other = (model.downscale(each, members=2, seed=1) for each in (coarse, turned))
+    assert one.identical(other)
+
+
 @pytest.mark.parametrize("name", ["weights.safetensors", "recipe.json", "target_state.nc"])
 def test_fault_049_a_changed_file_is_refused(copy, name):
     content = bytearray((copy / name).read_bytes())

@@ -23,6 +23,7 @@ from climdiff.data.times import among, iso_dates, microseconds, numbered
 from climdiff.diffusion.guidance import Evidence, matched, observed
 from climdiff.errors import DataError, Problem, RecipeError
 from climdiff.grids.grid import Grid, check_same
+from climdiff.grids.orientation import oriented
 
 logger = logging.getLogger(__name__)
 
@@ -129,6 +130,7 @@ class ByKnownCells:
             problems += inputs.variable_problems(known, name, targets[name], where)
         if problems:
             raise DataError(*problems)
+        known = oriented(known, grid, where)
         check_same(Grid.from_dataset(known, where), grid, (where, "the model's fine grid"))
         fields = inputs.in_memory(known[names].transpose("time", grid.y_dim, grid.x_dim), where)
         if not any(bool(field.notnull().any()) for field in fields.values()):

@@ -162,6 +162,14 @@ def test_known_fields_that_do_not_fit_are_refused(model, test_pairs, change, mes
         model.steered(known=change(known))
 
 
+def test_fault_013_known_fields_in_any_order_are_the_same_cells(model, test_pairs):
+    known = holed(test_pairs)
+    turned = known.isel({dim: slice(None, None, -1) for dim in (model.grid.y_dim, model.grid.x_dim)})
+    one, other = (ByKnownCells.from_dataset(each, model.grid, model.targets, "known") for each in (known, turned))
+    assert one.fields.identical(other.fields)
+    assert one.hash == other.hash
+
+
 def test_fault_037_known_cells_and_block_means_are_not_both_kept(model, test_pairs):
     from dataclasses import replace
 
