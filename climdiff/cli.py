@@ -77,7 +77,7 @@ def train(
     runs: Runs = Path("runs"),
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint.")] = False,
 ) -> None:
-    """Train the model of a recipe: runs/<name> gets its bundle, checkpoints and log."""
+    """Train the model of a recipe. Bundle, checkpoints and log go to runs/<name>."""
     from climdiff.progress import Bars
     from climdiff.recipe.load import load
     from climdiff.workflow.training import train as train_model
@@ -104,7 +104,7 @@ def distill(
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint.")] = False,
 ) -> None:
-    """Teach a network to draw a member in one evaluation, and add it to the run: sample.sampler=one_step."""
+    """Teach a network to draw members in one evaluation. It is added to the run: sample.sampler=one_step."""
     from climdiff.progress import Bars
     from climdiff.workflow.distillation import distill as teach
 
@@ -144,7 +144,7 @@ def generate(
     ] = False,
     profile: Annotated[bool, typer.Option("--profile", help="Say where the time went.")] = False,
 ) -> None:
-    """Write an ensemble; run again, it continues, and members can be added later."""
+    """Write an ensemble. Run again, it continues, and members can be added later."""
     from climdiff import bundle
     from climdiff.networks.stopwatch import Stopwatch
     from climdiff.progress import Bars, where_time_went
@@ -184,7 +184,7 @@ def verify(
         typer.Option(help="Exit with 1 unless this is sure: 'crps_fair < analogs', 'pr: mae < bilinear'."),
     ] = None,
 ) -> None:
-    """Score an ensemble and every baseline on the same times; writes scores.json, scores.nc and report.html."""
+    """Score an ensemble and every baseline. Writes scores.json, scores.nc and report.html."""
     from climdiff.progress import Bars
     from climdiff.verification.requirements import requirement
     from climdiff.workflow.experiment import publish
@@ -218,7 +218,7 @@ def ladder(
     split: Annotated[Split, typer.Option(help="Which times of the recipe's data.")] = "test",
     out: Annotated[Path | None, typer.Option(help="Folder of scores.json and scores.nc; none by default.")] = None,
 ) -> None:
-    """Score every baseline of a recipe: what a model has to beat, before one is trained."""
+    """Score the baselines of a recipe. It is what a model has to beat, before one is trained."""
     from climdiff.progress import Bars, score_tables
     from climdiff.recipe.load import load
     from climdiff.workflow import rungs
@@ -248,7 +248,7 @@ def sweep(
     times: Annotated[int, typer.Option(min=1, max=100_000, help="Dates of the validation split.")] = 32,
     members: Annotated[int, typer.Option(min=2, max=1000, help="Members of each date.")] = 4,
 ) -> None:
-    """Score ways of drawing members on the validation split: all combinations, as a table and a figure."""
+    """Compare ways of drawing members. All combinations, on the validation split, as a table and a figure."""
     from climdiff import bundle
     from climdiff.progress import Bars, sweep_table
     from climdiff.workflow.sweep import draw, put_picture
@@ -278,7 +278,7 @@ app.command()(calibrate.calibrate)
 
 @app.command()
 def run(recipe: RecipePath, overrides: Overrides = None, runs: Runs = Path("runs")) -> None:
-    """Train, generate, verify and report; run again, it does what is missing."""
+    """Train, generate, verify and report. Run again, it does what is missing."""
     from climdiff.progress import Bars
     from climdiff.recipe.load import load
     from climdiff.workflow.experiment import run as run_recipe
@@ -295,7 +295,7 @@ def run(recipe: RecipePath, overrides: Overrides = None, runs: Runs = Path("runs
 def selftest(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a check.")] = False,
 ) -> None:
-    """Check samplers, noise and guidance on this machine against known laws; exit code 1 if one fails."""
+    """Check samplers, noise and guidance on this machine. Known laws are the measure; exit code 1 if one fails."""
     from climdiff.workflow.selftest import checks
 
     failed = total = 0
@@ -319,7 +319,7 @@ def explain(
     topic: Annotated[Topic | None, typer.Argument(help="One picture; all by default.")] = None,
     out: Annotated[Path, typer.Option(help="Where the pictures are written.", metavar="DIR")] = Path("explained"),
 ) -> None:
-    """Draw the theory in pictures, from climdiff's own code; no data and no training needed."""
+    """Draw the theory in pictures. They come from climdiff's own code; no data and no training needed."""
     from climdiff.workflow.lessons.topics import LESSONS, write
 
     for name in [topic] if topic else LESSONS:

@@ -20,7 +20,7 @@ def calibrate(
     ] = 64,
     members: Annotated[int, typer.Option(max=1000, help="Members of each date.")] = 8,
 ) -> None:
-    """Choose sampler, steps, guidance and spread on the validation split, and keep the choice in the bundle.
+    """Choose sampler, steps, guidance and spread. The validation split decides; the bundle keeps the choice.
 
     By fair CRPS, with spread over skill in 0.95 to 1.05. Run again after an interruption, it goes on.
     """

@@ -24,15 +24,15 @@ def names() -> None:
 
 @app.command("show")
 def show(name: Annotated[str, typer.Argument(help="A data set, such as radar2km.")]) -> None:
-    """Show one data set: title, licence, source, parts and variables."""
+    """Show title, licence, source, parts and variables."""
     from climdiff.catalog.entries import find
 
-    entry = find(name)
+    entry = find(name.partition("/")[0])  # a part, as recipes name them, shows the whole
     for key in ("title", "description", "licence", "source", "citation"):
         print(f"{key + ':':13}{getattr(entry, key)}")
     for part_name, part in entry.parts.items():
         subsets = f" (subsets: {', '.join(part.subsets)})" if part.subsets else ""
-        print(f"\n{name}/{part_name}{subsets}")
+        print(f"\n{entry.name}/{part_name}{subsets}")
         for variable_name, variable in part.variables.items():
             print(f"  {variable_name:8}{variable.units:12}{variable.standard_name}")
 
@@ -53,7 +53,7 @@ def check(name: Annotated[str, typer.Argument(help="A data set, such as radar2km
 
 @app.command("leaks")
 def leaks(recipe: RecipePath, overrides: Overrides = None) -> None:
-    """Look for fields that two splits of a recipe share, and say how long its weather is remembered."""
+    """Look for fields that two splits share. Says how long the weather is remembered, too."""
     from climdiff import build
     from climdiff.progress import problem_table
     from climdiff.recipe.load import load

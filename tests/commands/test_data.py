@@ -17,7 +17,7 @@ def run(*arguments):
 
 def test_data_sets_are_listed_and_shown():
     assert "radar2km" in run("list")
-    shown = run("show", "racmo-iberia")
+    shown = run("show", "racmo-iberia/fine")
     assert "racmo-iberia/fine (subsets: historical, future)" in shown
     assert "lwe_precipitation_rate" in shown
 
