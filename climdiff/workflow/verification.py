@@ -299,10 +299,10 @@ def _at_times_of(ensemble: xr.Dataset, truth: xr.Dataset) -> xr.Dataset:
     )
     if own is None or other is None or ensemble.sizes[own] >= truth.sizes[other]:
         return truth
-    dates = truth[other].to_index()
-    if not dates.is_unique:
+    dates, ours = truth[other].to_index(), ensemble[own].to_index()
+    if not (dates.is_unique and ours.is_unique):
         return truth
-    wanted = dates.get_indexer(ensemble[own].to_index())
+    wanted = dates.get_indexer(ours)
     return truth.isel({other: wanted}) if (wanted >= 0).all() else truth
 
 

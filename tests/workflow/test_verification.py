@@ -277,3 +277,14 @@ def test_dates_twice_in_a_truth_are_one_line(store, tmp_path):
         member.isel(time=[0, 1, 2, 3, 0]).to_netcdf(tmp_path / "t.nc")
     with pytest.raises(DataError, match="CD-024"):
         verify(tmp_path / "e.nc", truth=tmp_path / "t.nc")
+
+
+def test_fault_022_dates_twice_in_an_ensemble_are_not_blamed_on_the_truth(store, tmp_path):
+    with xr.open_zarr(store) as ensemble:
+        member = ensemble.isel(realization=0, drop=True)[["pr"]]
+        member.isel(time=[0, 1, 1]).to_netcdf(tmp_path / "e.nc")
+        member.isel(time=[0, 1, 2, 3]).to_netcdf(tmp_path / "t.nc")
+    with pytest.raises(DataError) as caught:
+        verify(tmp_path / "e.nc", truth=tmp_path / "t.nc")
+    (problem,) = caught.value.problems
+    assert problem.code == 22 and problem.where == str(tmp_path / "e.nc")
