@@ -62,13 +62,12 @@ def pair_times(
         allow_gaps: Pair the dates both have and leave out the others, instead of raising CD-023.
 
     Raises:
-        DataError: CD-022 duplicated times; CD-024 overlapping pieces; CD-025 different calendars;
+        DataError: CD-022 duplicated times; CD-024 overlapping pieces; CD-025 different calendars; CD-026 missing dates;
             CD-027 the same dates apart from an offset; CD-023 times that only one of the two has.
     """
-    empty = [name for times, name in zip((coarse, fine), where, strict=True) if times.size == 0]
-    if empty:
-        what = "coordinate 'time' holds no dates at all"
-        raise DataError(*(Problem(23, name, what, "choose a period inside the data") for name in empty))
+    absent = [problem for times, name in zip((coarse, fine), where, strict=True) for problem in _absent(times, name)]
+    if absent:
+        raise DataError(*absent)
     calendars = calendar_of(coarse, where[0]), calendar_of(fine, where[1])
     problems = [
         problem for times, name in zip((coarse, fine), where, strict=True) for problem in _duplicates(times, name)
@@ -137,6 +136,15 @@ def _count(times: xr.DataArray, calendar: str) -> np.ndarray:
 def _iso(value: np.datetime64 | cftime.datetime) -> str:
     text = value.isoformat() if isinstance(value, cftime.datetime) else str(value.astype("datetime64[us]"))
     return text.removesuffix(".000000").removesuffix("T00:00:00")
+
+
+def _absent(times: xr.DataArray, name: str) -> list[Problem]:
+    """Return CD-023 where there are no dates at all, CD-026 where some are missing: one NaT would pair with another."""
+    if times.size == 0:
+        return [Problem(23, name, "coordinate 'time' holds no dates at all", "choose a period inside the data")]
+    n_missing = int(times.isnull().sum())
+    what = f"coordinate 'time': {n_missing} of {times.size} dates are missing (NaT)"
+    return [Problem(26, name, what, "remove these times, or give them their dates")] if n_missing else []
 
 
 def _duplicates(times: xr.DataArray, name: str) -> list[Problem]:

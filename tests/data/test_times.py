@@ -88,6 +88,15 @@ def test_duplicated_times_are_listed():
     assert "CD-022 coarse: coordinate 'time': 2 of 5 dates appear more than once: 2001-01-02, 2001-01-04" in str(error)
 
 
+@pytest.mark.parametrize("sides", [("coarse",), ("fine",), ("coarse", "fine")])
+def test_fault_026_a_missing_date_pairs_with_nothing(sides: tuple[str, ...]):
+    times = days("2001-01-01", 4)
+    holed = times.where(times != times[2])
+    error = refused(*(holed if name in sides else times for name in WHERE))
+    assert [(problem.code, problem.where) for problem in error.problems] == [(26, name) for name in sides]
+    assert "coordinate 'time': 1 of 4 dates are missing (NaT). Fix: remove these times" in str(error)
+
+
 def test_overlapping_pieces_are_told_from_plain_duplicates():
     times = days("2001-01-01", 5)
     error = refused(times, times.isel(time=[0, 1, 2, 3, 2, 3, 4]))
