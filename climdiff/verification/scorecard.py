@@ -185,7 +185,9 @@ def _cell_weights(pair: Match, area: xr.DataArray | None) -> np.ndarray:
         return np.ones(tuple(pair.cells.values()))
     if dict(area.sizes) != pair.cells:
         what = f"area has sizes {dict(area.sizes)}, variable '{pair.truth.name}' has {pair.cells}"
-        raise DataError(Problem(21, "area", what, "give the area of the cells of the truth"))
+        more = [str(dim) for dim in pair.cells if dim not in area.dims]
+        fix = f"select one place along {' and '.join(more)}" if more else "give the area of the cells of the truth"
+        raise DataError(Problem(21, "area", what, fix))
     weights = np.asarray(area.transpose(*pair.cells).values, np.float64)
     if not (np.isfinite(weights).all() and (weights >= 0).all() and weights.any()):
         raise DataError(Problem(33, "area", "area is negative, missing or zero everywhere", "give weights >= 0"))

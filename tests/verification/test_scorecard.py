@@ -215,6 +215,8 @@ def test_an_area_that_does_not_fit_is_refused():
     forecast, truth = pair()
     with pytest.raises(DataError, match="CD-021 area: area has sizes"):
         scorecard(forecast, truth, area=xr.DataArray(np.ones((3, 9)), dims=("y", "x")))
+    with pytest.raises(DataError, match=r"CD-021 area: area has sizes .*Fix: select one place along x"):
+        scorecard(forecast, truth, area=xr.DataArray(np.ones(10), dims="y"))
     with pytest.raises(DataError, match="CD-033 area: area is negative"):
         scorecard(forecast, truth, area=xr.DataArray(-np.ones((10, 9)), dims=("y", "x")))
 
