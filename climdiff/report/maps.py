@@ -54,7 +54,7 @@ def ensemble_maps(
     Args:
         truth: fine fields `(time, y, x)`.
         coarse: coarse fields on their own grid, drawn as their own cells; left out where it lacks `variable`.
-        ensemble: fine fields `(realization, time, y, x)`.
+        ensemble: fine fields `(realization, time, y, x)`; without members they are one.
         grids: the fine and the coarse grid.
         time: a value of the time coordinate, present in all three.
         members: how many members are shown: the first ones, not the best ones.
@@ -63,7 +63,10 @@ def ensemble_maps(
     spread and no such panel.
     """
     fine_grid, coarse_grid = grids
-    drawn_members = in_readable_units(ensemble[variable].sel(time=time).transpose("realization", ...).load())
+    drawn_members = ensemble[variable].sel(time=time)
+    if "realization" not in drawn_members.dims:
+        drawn_members = drawn_members.expand_dims("realization")
+    drawn_members = in_readable_units(drawn_members.transpose("realization", ...).load())
     true_field = in_readable_units(truth[variable].sel(time=time).load())
     fields = {"truth": (true_field, fine_grid)}
     if variable in coarse:

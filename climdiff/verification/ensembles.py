@@ -106,10 +106,11 @@ def match(forecast: xr.Dataset, truth: xr.Dataset) -> dict[str, Match]:
             matches[name] = _match_one(forecast[name], truth[name], where)
         except DataError as error:
             problems += [problem for problem in error.problems if problem not in problems]
-    named = {str(pair.realization): str(name) for name, pair in matches.items() if pair.realization is not None}
-    if len(named) > 1:
-        both = " and ".join(f"by '{dim}' in variable '{name}'" for dim, name in named.items())
-        problems.append(Problem(36, where[0], f"members are counted {both}", "give them one dimension"))
+    for what, attribute in (("members", "realization"), ("times", "time")):
+        named = {str(dim): name for name, pair in matches.items() if (dim := getattr(pair, attribute)) is not None}
+        if len(named) > 1:
+            both = " and ".join(f"by '{dim}' in variable '{name}'" for dim, name in named.items())
+            problems.append(Problem(36, where[0], f"{what} are counted {both}", "give them one dimension"))
     if problems:
         raise DataError(*problems)
     return matches

@@ -312,15 +312,18 @@ def _foreign(ensemble: xr.Dataset, truth: xr.Dataset, progress: Callable[[str, i
     scores = scorecard(
         ensemble, truth, area=grid.cell_area(), progress=lambda done, total: progress(ENSEMBLE, done, total)
     )
+    names = list(scores.variables)
+    ensemble, truth = _called_as_ours(ensemble[names]), _called_as_ours(truth[names])
+    pairs = Pairs(truth[[]].assign_coords(time=truth["time"]), truth, None, grid, grid)
+    return Verdict(ENSEMBLE, {ENSEMBLE: scores}, {}, ensemble, pairs, None)
+
+
+def _called_as_ours(fields: xr.Dataset) -> xr.Dataset:
+    """Return the fields by date, dimensions of members and time called as ours; coordinates of that name give way."""
     names = {
         old: new
         for new, find in (("realization", realization_dim), ("time", time_dim))
-        for name in scores.variables
-        if (old := find(ensemble[name])) is not None and old != new
+        for values in fields.data_vars.values()
+        if (old := find(values)) not in (None, new)
     }
-    ensemble = ensemble.rename(names).sortby("time")
-    if "realization" not in ensemble.dims:
-        ensemble = ensemble.expand_dims("realization")
-    truth = truth.rename({time_dim(truth[name]): "time" for name in scores.variables}).sortby("time")
-    pairs = Pairs(truth[[]].assign_coords(time=truth["time"]), truth[list(scores.variables)], None, grid, grid)
-    return Verdict(ENSEMBLE, {ENSEMBLE: scores}, {}, ensemble, pairs, None)
+    return fields.drop_vars(names.values(), errors="ignore").rename(names).sortby("time")

@@ -87,6 +87,13 @@ def test_one_member_has_no_spread(rain_world: World) -> None:
     assert titles(drawn_maps(truth, coarse, ensemble)) == ["coarse input", "truth", "ensemble mean", "member 0"]
 
 
+def test_a_field_without_members_is_one(rain_world: World) -> None:
+    truth, coarse, ensemble = rain_world("latlon")
+    alone = drawn_maps(truth, coarse, ensemble.isel(realization=0, drop=True))
+    assert titles(alone) == ["coarse input", "truth", "ensemble mean", "member 0"]
+    np.testing.assert_array_equal(shown_values(alone, 3), ensemble["pr"].values[0, 0].ravel())
+
+
 def test_dimensions_in_another_order_are_drawn_the_right_way_up(rain_world: World) -> None:
     truth, coarse, ensemble = rain_world("latlon")
     turned = drawn_maps(truth.transpose("lon", "time", "lat"), coarse, ensemble)

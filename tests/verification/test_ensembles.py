@@ -215,3 +215,13 @@ def test_members_on_two_dimensions_are_refused():
     reference["tas"] = reference["pr"]
     (line,) = problems(ensemble, reference)
     assert "by 'realization' in variable 'pr' and by 'number' in variable 'tas'" in line
+
+
+def test_times_on_two_dimensions_are_refused():
+    ensemble, reference = forecast(), truth()
+    for side in (ensemble, reference):
+        side["tas"] = side["pr"].rename(time="date")
+    (line,) = problems(ensemble, reference)
+    assert line.startswith(
+        "CD-036 forecast: times are counted by 'time' in variable 'pr' and by 'date' in variable 'tas'. Fix: give them"
+    )

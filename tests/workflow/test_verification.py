@@ -181,7 +181,7 @@ def test_an_input_is_never_replaced_by_the_output(store, minute_recipe, tmp_path
     assert output_folder(store, None, None) == store.parent
 
 
-@pytest.mark.parametrize("spoil", ["deterministic", "unsorted", "shorter", "zero"])
+@pytest.mark.parametrize("spoil", ["deterministic", "unsorted", "shorter", "zero", "scalars", "one without members"])
 def test_odd_foreign_ensembles_get_scores_and_a_report(store, minute_recipe, tmp_path, spoil):
     truth = build.open_splits(minute_recipe, ["test"])["test"].truth(slice(None))
     ensemble = xr.open_zarr(store)[["pr"]].load()
@@ -197,9 +197,17 @@ def test_odd_foreign_ensembles_get_scores_and_a_report(store, minute_recipe, tmp
             ensemble["pr"], truth["pr"] = ensemble["pr"] * 0, truth["pr"] * 0
             for side in (ensemble, truth):
                 side["pr"].attrs["units"] = "mm day-1"
+        case "scalars":  # beside the dimensions that count times and members
+            ensemble = ensemble.rename(time="valid_time", realization="number").assign_coords(time=0, realization=0)
+            truth = truth.rename(time="valid_time").assign_coords(time=0)
+        case "one without members":
+            ensemble["low"], truth["low"] = ensemble["pr"].isel(realization=0, drop=True) / 2, truth["pr"] / 2
     ensemble.drop_encoding().to_netcdf(tmp_path / "ens.nc")
     truth.to_netcdf(tmp_path / "truth.nc")
-    publish(verify(tmp_path / "ens.nc", truth=tmp_path / "truth.nc"), tmp_path / "out")
+    verdict = verify(tmp_path / "ens.nc", truth=tmp_path / "truth.nc")
+    n_members = {name: each.scalars["n_members"] for name, each in verdict.scores["ensemble"].variables.items()}
+    assert n_members == {"pr": 1 if spoil == "deterministic" else 4} | ({"low": 1} if "low" in truth else {})
+    publish(verdict, tmp_path / "out")
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["report.html", "scores.json", "scores.nc"]
 
 
