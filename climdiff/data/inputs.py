@@ -18,6 +18,8 @@ from climdiff.catalog.units import conversion
 from climdiff.data.times import iso_dates
 from climdiff.errors import DataError, Problem
 
+TEXTS = ("units", "standard_name", "long_name", "axis")
+"""Attributes that say what a variable is."""
 Attributes = Mapping[str, Mapping[str, Any]]
 """Attributes by variable."""
 FEW_DATES = 30
@@ -32,8 +34,22 @@ def open_file(path: Path, chunks: dict[str, int] | None = None) -> xr.Dataset:
     Coordinates that only attributes name (grid mapping, 2-D latitude, cell bounds) come along as coordinates.
 
     Raises:
-        DataError: CD-012 nothing there, CD-008 not a data set.
+        DataError: CD-012 nothing there, CD-008 not a data set, CD-017 an attribute that says what a variable is and is
+            no text.
     """
+    opened = _opened(path, chunks)
+    found = [
+        f"variable '{name}': attribute '{key}' is of type {type(value).__name__}, expected a text"
+        for name, variable in opened.variables.items()
+        for key, value in variable.attrs.items()
+        if key in TEXTS and not (value is None or np.isscalar(value))
+    ]
+    if found:
+        raise DataError(*(Problem(17, str(path), what, "set it to one text") for what in found))
+    return opened
+
+
+def _opened(path: Path, chunks: dict[str, int] | None) -> xr.Dataset:
     if not path.exists():
         raise DataError(Problem(12, str(path), "no such file or store", "check the path"))
     if not (path.is_file() or path.is_dir()):
@@ -44,7 +60,7 @@ def open_file(path: Path, chunks: dict[str, int] | None = None) -> xr.Dataset:
         if path.is_dir():
             return xr.open_zarr(path, chunks=chunks, decode_coords="all")
         return xr.open_dataset(path, engine="netcdf4", chunks=chunks, decode_coords="all")
-    except (OSError, ValueError, KeyError, TypeError, OverflowError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
         what = f"cannot be opened as {'zarr' if path.is_dir() else 'netCDF'} ({error})"
         raise DataError(Problem(8, str(path), what, "give a CF netCDF file or a zarr store")) from error
 

@@ -132,3 +132,22 @@ def test_fault_030_a_flux_under_the_name_of_a_rate_is_told_and_a_dry_spell_passe
     assert "a.nc: variable 'pr' has a mean of 4.63e-05" in caplog.text
     assert "can be right for 5 dates only" in caplog.text
     assert inputs.value_problems(flux[:5] * 86400.0**2, RAIN, "a.nc") != []
+
+
+@pytest.mark.parametrize("key", ["units", "standard_name", "long_name", "axis"])
+def test_fault_017_an_attribute_that_is_a_list_is_told(tmp_path, key):
+    spoiled = predictors()
+    spoiled["tas"].attrs[key] = np.array([1, 2])
+    spoiled.to_netcdf(tmp_path / "a.nc")
+    with pytest.raises(DataError) as caught:
+        inputs.open_file(tmp_path / "a.nc")
+    assert str(caught.value) == (
+        f"CD-017 {tmp_path / 'a.nc'}: variable 'tas': attribute '{key}' is of type ndarray, expected a text. "
+        "Fix: set it to one text."
+    )
+
+
+def test_fault_008_a_grid_mapping_that_is_a_list_is_told(tmp_path):
+    predictors()["tas"].assign_attrs(grid_mapping=np.array([1, 2])).to_netcdf(tmp_path / "a.nc")
+    with pytest.raises(DataError, match=r"CD-008 .*a\.nc: cannot be opened as netCDF"):
+        inputs.open_file(tmp_path / "a.nc")
