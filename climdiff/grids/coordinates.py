@@ -159,9 +159,13 @@ def check_axis(values: np.ndarray, name: str, where: str, *, is_circular: bool =
     """Return a 1-D coordinate as float64, strictly monotonic, longitudes unwrapped across 0 or 180 degrees.
 
     Raises:
-        DataError: CD-018 for a repeated value (0 and 360 both present count as one), CD-019 for values that
-            go back and forth or leave a gap (a step 1.5 times its neighbor).
+        DataError: CD-017 for no values or no numbers, CD-018 for a repeated value (0 and 360 both present count as
+            one), CD-019 for values that go back and forth or leave a gap (a step 1.5 times its neighbor).
     """
+    values = np.asarray(values)
+    if values.dtype.kind not in "fiu" or not values.size:
+        what = f"coordinate '{name}' has {values.size} values of type {values.dtype}, expected at least one number"
+        raise DataError(Problem(17, where, what, "give the position of every row and column"))
     values = np.asarray(values, dtype=np.float64)
     if not np.isfinite(values).all():
         raise DataError(Problem(19, where, f"coordinate '{name}' has missing values", "fill in the coordinate"))

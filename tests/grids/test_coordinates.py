@@ -130,3 +130,11 @@ def test_units_of_radians_are_refused_even_for_a_small_domain() -> None:
 def test_mapping_attributes_become_plain_values_without_descriptions() -> None:
     attributes = {"grid_mapping_name": "m", "long_name": "x", "parallel": np.array([1.0, 2.0]), "a": np.float64(3)}
     assert cf.plain_mapping(attributes) == {"a": 3.0, "grid_mapping_name": "m", "parallel": [1.0, 2.0]}
+
+
+@pytest.mark.parametrize("values", [np.array([]), np.array(["a", "b"])])
+def test_fault_017_an_axis_without_numbers_is_refused(values: np.ndarray) -> None:
+    with pytest.raises(
+        DataError, match=r"CD-017 f\.nc: coordinate 'lat' has [02] values of type .*, expected at least"
+    ):
+        cf.check_axis(values, "lat", "f.nc")
