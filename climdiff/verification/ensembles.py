@@ -176,7 +176,8 @@ def _match_one(forecast: xr.DataArray, truth: xr.DataArray, where: tuple[str, st
     if realization is not None and not forecast.sizes[realization]:
         what = f"variable '{name}': no members, dimension '{realization}' has length 0"
         raise DataError(Problem(36, where[0], what, "give at least one member"))
-    problems = _unit_problems(forecast, truth, where[0])
+    problems = [*_no_numbers(forecast, where[0]), *_no_numbers(truth, where[1])]
+    problems += _unit_problems(forecast, truth, where[0])
     forecast = _turned(forecast, truth, cells)
     try:
         forecast, truth = _same_times(forecast, truth, time, where)
@@ -186,6 +187,13 @@ def _match_one(forecast: xr.DataArray, truth: xr.DataArray, where: tuple[str, st
     if problems:
         raise DataError(*problems)
     return Match(forecast, truth, realization, time)
+
+
+def _no_numbers(values: xr.DataArray, where: str) -> list[Problem]:
+    if values.dtype.kind in "fiub":
+        return []
+    what = f"variable '{values.name}' has type {values.dtype}, expected numbers"
+    return [Problem(17, where, what, "convert the values to float, or leave the variable out")]
 
 
 def _unit_problems(forecast: xr.DataArray, truth: xr.DataArray, where: str) -> list[Problem]:
@@ -216,7 +224,7 @@ def _at(values: xr.DataArray, time: Hashable, positions: np.ndarray) -> xr.DataA
 def _turned(forecast: xr.DataArray, truth: xr.DataArray, cells: list[Hashable]) -> xr.DataArray:
     """Return the forecast with every axis running as that of the truth does."""
     for dim in cells:
-        if dim in forecast.coords and dim in truth.coords and truth.sizes[dim] > 1:
+        if dim in forecast.coords and dim in truth.coords and min(forecast.sizes[dim], truth.sizes[dim]) > 1:
             ends = (forecast[dim].values[[0, -1]], truth[dim].values[[0, -1]])
             if (ends[0][0] < ends[0][1]) != (ends[1][0] < ends[1][1]):
                 forecast = forecast.isel({dim: slice(None, None, -1)})

@@ -307,8 +307,8 @@ def _at_times_of(ensemble: xr.Dataset, truth: xr.Dataset) -> xr.Dataset:
 
 
 def _foreign(ensemble: xr.Dataset, truth: xr.Dataset, progress: Callable[[str, int, int], None]) -> Verdict:
+    grid = Grid.from_dataset(truth, str(truth.encoding.get("source", "truth")))
     truth = _at_times_of(ensemble, truth)
-    grid = Grid.from_dataset(truth, "truth")
     scores = scorecard(
         ensemble, truth, area=grid.cell_area(), progress=lambda done, total: progress(ENSEMBLE, done, total)
     )

@@ -225,3 +225,15 @@ def test_times_on_two_dimensions_are_refused():
     assert line.startswith(
         "CD-036 forecast: times are counted by 'time' in variable 'pr' and by 'date' in variable 'tas'. Fix: give them"
     )
+
+
+def test_fault_017_values_that_are_no_numbers_are_refused_on_either_side():
+    text, dates = forecast().astype(str), truth().astype("datetime64[ns]")
+    lines = problems(text, dates)
+    assert lines[0].startswith("CD-017 forecast: variable 'pr' has type <U")
+    assert lines[1].startswith("CD-017 truth: variable 'pr' has type datetime64[ns], expected numbers. Fix: convert")
+
+
+def test_an_axis_of_no_cells_is_another_grid():
+    (line,) = problems(forecast().isel(lat=slice(0)), truth())
+    assert "CD-021 forecast: variable 'pr', coordinate 'lat': 0 cells in the forecast, 3 in the truth" in line
