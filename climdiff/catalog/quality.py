@@ -14,8 +14,8 @@ from climdiff.catalog.plausibility import implausible
 from climdiff.catalog.schema import Part, Variable
 from climdiff.errors import Problem
 
-_SENTINELS = (-9999.0, -999.0, -99999.0, -32768.0, -32767.0)
-_HUGE = 1e15  # 1e20 and 9.97e36 are common fill values; nothing measured comes near
+SENTINELS = (-9999.0, -999.0, -99999.0, -32768.0, -32767.0)
+HUGE = 1e15  # 1e20 and 9.97e36 are common fill values; nothing measured comes near
 _SAMPLE_CELLS = 2_000_000
 _BLOCK_CELLS = 4_000_000
 _QUANTILE_SAMPLE = 1_000_000
@@ -195,9 +195,9 @@ def stride(size: int) -> int:
 
 
 def _count_sentinels(scan: Scan, finite: np.ndarray, scale: float, offset: float) -> None:
-    ours = {f"{sentinel:g}": np.float32(sentinel * scale + offset) for sentinel in _SENTINELS}
+    ours = {f"{sentinel:g}": np.float32(sentinel * scale + offset) for sentinel in SENTINELS}
     counts = {name: int((finite == sentinel).sum()) for name, sentinel in ours.items()}
-    counts["beyond 1e15"] = int((np.abs(finite - offset) > _HUGE * abs(scale)).sum())
+    counts["beyond 1e15"] = int((np.abs(finite - offset) > HUGE * abs(scale)).sum())
     for name, count in counts.items():
         if count:
             scan.sentinels[name] = scan.sentinels.get(name, 0) + count
