@@ -13,7 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 
-from climdiff.data.times import pair_times
+from climdiff.catalog.quality import HUGE, SENTINELS
+from climdiff.data.times import iso_dates, pair_times
 from climdiff.errors import DataError, Problem
 
 REALIZATION_NAMES = ("realization", "number", "member", "ensemble")
@@ -26,14 +27,15 @@ LISTED = 5  # times named in an error
 class Match:
     """One variable of forecast and truth on the same times and cells, as lazy as it was given.
 
-    `realization` is None for a deterministic forecast. Dimensions stay in the order they are stored in until a block is
-    in memory: a lazy array turned around is read cell by cell.
+    `realization` is None for a deterministic forecast. `where` is what to call the two in messages. Dimensions stay in
+    the order they are stored in until a block is in memory: a lazy array turned around is read cell by cell.
     """
 
     forecast: xr.DataArray
     truth: xr.DataArray
     realization: Hashable | None
     time: Hashable
+    where: tuple[str, str]
 
     @property
     def n_members(self) -> int:
@@ -65,11 +67,19 @@ class Match:
             yield span, *self.read(span)
 
     def read(self, span: slice) -> tuple[np.ndarray, np.ndarray]:
-        """Return members (realization, time, ...) and truth (time, ...) of a span of times, as `blocks` has them."""
+        """Return members (realization, time, ...) and truth (time, ...) of a span of times, as `blocks` has them.
+
+        Raises:
+            DataError: CD-032, numbers that stand for missing values.
+        """
         members = self.forecast.isel({self.time: span}).compute()
+        truth = self.truth.isel({self.time: span}).compute()
+        problems = [*self._stand_ins(members, self.where[0]), *self._stand_ins(truth, self.where[1])]
+        if problems:
+            raise DataError(*problems)
         members = members.expand_dims("realization") if self.realization is None else members
         members = members.transpose(self.realization or "realization", self.time, *self.cells)
-        truth = self.truth.isel({self.time: span}).compute().transpose(self.time, *self.cells)
+        truth = truth.transpose(self.time, *self.cells)
         return np.ascontiguousarray(members.values, self.dtype), np.ascontiguousarray(truth.values, self.dtype)
 
     @property
@@ -77,6 +87,15 @@ class Match:
         """The float type of values in memory."""
         both = (self.forecast.dtype, self.truth.dtype)
         return np.dtype(np.float32 if any(d.kind == "f" and d.itemsize <= 4 for d in both) else np.float64)
+
+    def _stand_ins(self, block: xr.DataArray, where: str) -> list[Problem]:
+        found = ", ".join(f"{number} in {count} cells" for number, count in stand_ins(block.values).items())
+        if not found:
+            return []
+        first, last = (iso_dates(block[self.time], [place]) for place in (0, -1))
+        what = f"variable '{block.name}' has values that stand for missing ones: {found} from {first} to {last}"
+        fix = "mark missing cells with the attribute _FillValue, or choose a larger unit if they are values"
+        return [Problem(32, where, what, fix)]
 
     def _chunk_length(self) -> int:
         """Return how many times the stored or dask chunks of the forecast hold."""
@@ -149,6 +168,16 @@ def incomplete(members: np.ndarray, truth: np.ndarray) -> np.ndarray:
     return np.asarray(bad.reshape(len(truth), -1).any(axis=1))
 
 
+def stand_ins(values: np.ndarray) -> dict[str, int]:
+    """Return how many of the values are numbers that stand for missing ones, {number: count}."""
+    low, high = np.fmin.reduce(values, None), np.fmax.reduce(values, None)
+    if low > max(SENTINELS) and high <= HUGE:  # a look at the ends is enough for nearly all data
+        return {}
+    counts = {f"{number:g}": int((values == number).sum()) for number in SENTINELS}
+    counts[f"beyond {HUGE:g}"] = int((np.isfinite(values) & (np.abs(values) > HUGE)).sum())
+    return {number: count for number, count in counts.items() if count}
+
+
 def listed(times: np.ndarray) -> str:
     """Return a few times as text, and how many more there are."""
     shown = ", ".join(str(time)[:19] for time in times[:LISTED])
@@ -186,7 +215,7 @@ def _match_one(forecast: xr.DataArray, truth: xr.DataArray, where: tuple[str, st
     problems += _grid_problems(forecast, truth, cells, where[0])
     if problems:
         raise DataError(*problems)
-    return Match(forecast, truth, realization, time)
+    return Match(forecast, truth, realization, time, where)
 
 
 def _no_numbers(values: xr.DataArray, where: str) -> list[Problem]:

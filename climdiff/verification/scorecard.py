@@ -204,14 +204,13 @@ def _collect(pair: Match, plan: Plan, advance: Callable[[int], None]) -> Tally:
             _refuse_infinite(truth, pair, span)
             tally.add(span, members, truth)
         advance(span.stop)
-    where = str(pair.forecast.encoding.get("source", "forecast"))
     if bad.any():
         times = f"{int(bad.sum())} times ({listed(pair.times.values[bad])})"
         what = f"variable '{pair.truth.name}': members miss cells, or are infinite, at {times}"
-        raise OutputError(Problem(11, where, what, "complete the ensemble, then verify again"))
+        raise OutputError(Problem(11, pair.where[0], what, "complete the ensemble, then verify again"))
     if not tally.sums["errors"]["weight"] > 0:
         what = f"variable '{pair.truth.name}': the truth is missing in every cell"
-        raise DataError(Problem(33, "truth", what, "give a truth that covers the forecast"))
+        raise DataError(Problem(33, pair.where[1], what, "give a truth that covers the forecast"))
     return tally
 
 
@@ -229,7 +228,7 @@ def _refuse_infinite(truth: np.ndarray, pair: Match, span: slice) -> None:
     infinite = np.isinf(truth).reshape(len(truth), -1).any(axis=1)
     if infinite.any():
         what = f"variable '{pair.truth.name}': infinite values at {listed(pair.times.values[span][infinite])}"
-        raise DataError(Problem(33, "truth", what, "mark missing values as NaN"))
+        raise DataError(Problem(33, pair.where[1], what, "mark missing values as NaN"))
 
 
 def _spacing_km(truth: xr.Dataset) -> float:

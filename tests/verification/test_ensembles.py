@@ -237,3 +237,25 @@ def test_fault_017_values_that_are_no_numbers_are_refused_on_either_side():
 def test_an_axis_of_no_cells_is_another_grid():
     (line,) = problems(forecast().isel(lat=slice(0)), truth())
     assert "CD-021 forecast: variable 'pr', coordinate 'lat': 0 cells in the forecast, 3 in the truth" in line
+
+
+@pytest.mark.parametrize("number", [-9999.0, -999.0, -32768.0, 1e20, 9.96921e36, -1e300])
+def test_fault_032_numbers_that_stand_for_missing_values_are_counted_on_either_side(number: float):
+    name = f"{number:g}" if abs(number) < 1e15 else "beyond 1e+15"
+    ensemble, reference = forecast().astype(np.float64, keep_attrs=True), truth().astype(np.float64, keep_attrs=True)
+    ensemble["pr"][1, 2:, 0, 0] = reference["pr"][0, 0, 0] = number
+    for sides, role, count in (((ensemble, truth()), "forecast", 2), ((forecast(), reference), "truth", 1)):
+        found = ensembles.match(*sides)["pr"]
+        with pytest.raises(DataError) as caught:
+            found.read(slice(0, 4))
+        assert str(caught.value).startswith(
+            f"CD-032 {role}: variable 'pr' has values that stand for missing ones: {name} in {count} cells "
+            "from 2001-01-30 to 2001-02-02. Fix: mark missing cells with the attribute _FillValue"
+        )
+
+
+def test_values_that_stand_for_themselves_are_scored():
+    members = forecast() - 999.5
+    members["pr"].attrs["units"] = "mm/day"
+    members["pr"][0, 0, 0, 0], members["pr"][0, 1, 0, 0] = np.nan, np.inf  # told elsewhere, with their times
+    assert ensembles.match(members, truth())["pr"].read(slice(0, 4))[0].shape == (3, 4, 3, 5)
