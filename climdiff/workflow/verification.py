@@ -114,7 +114,7 @@ def verify(
         overrides: Keys of `verify`, such as `verify.baselines=full_ladder`, laid on the recipe.
         require: What is to be compared beside the fair CRPS; ask `Verdict.unmet` whether it holds.
         progress: Called with (downscaler, times done, times to do).
-        say: Takes lines for the user: neural baselines that are not trained.
+        say: Takes lines for the user: neural baselines that are not trained, a truth whose cells have no known area.
 
     Raises:
         RecipeError: CD-037, a requirement names what is not scored, or overrides what is no key of `verify`.
@@ -126,7 +126,7 @@ def verify(
             what = f"{overrides[0]!r} has no recipe to change: the truth is named by --truth"
             raise RecipeError(Problem(37, "command line", what, "leave out one of the two"))
         requirements.check(require, {each.variable: () for each in require if each.variable}, {})
-        return _foreign(open_file(path, chunks={}), open_file(truth, chunks={}), progress)
+        return _foreign(open_file(path, chunks={}), open_file(truth, chunks={}), progress, say)
     is_ours = (path / FOLDER).is_dir()
     damage = check_store(path) if is_ours else []
     if damage:
@@ -306,12 +306,19 @@ def _at_times_of(ensemble: xr.Dataset, truth: xr.Dataset) -> xr.Dataset:
     return truth.isel({other: wanted}) if (wanted >= 0).all() else truth
 
 
-def _foreign(ensemble: xr.Dataset, truth: xr.Dataset, progress: Callable[[str, int, int], None]) -> Verdict:
+def _foreign(
+    ensemble: xr.Dataset,
+    truth: xr.Dataset,
+    progress: Callable[[str, int, int], None],
+    say: Callable[[str], None],
+) -> Verdict:
     grid = Grid.from_dataset(truth, str(truth.encoding.get("source", "truth")))
+    area = grid.cell_area()
+    if grid.spacing_km is None:
+        how = "alike" if np.ptp(area.values) < 1e-6 else f"by the steps of '{grid.y_dim}' and '{grid.x_dim}'"
+        say(f"cells count {how}: the truth has no latitude and longitude along its axes that tell their area")
     truth = _at_times_of(ensemble, truth)
-    scores = scorecard(
-        ensemble, truth, area=grid.cell_area(), progress=lambda done, total: progress(ENSEMBLE, done, total)
-    )
+    scores = scorecard(ensemble, truth, area=area, progress=lambda done, total: progress(ENSEMBLE, done, total))
     names = list(scores.variables)
     ensemble, truth = _called_as_ours(ensemble[names]), _called_as_ours(truth[names])
     pairs = Pairs(truth[[]].assign_coords(time=truth["time"]), truth, None, grid, grid)

@@ -296,3 +296,17 @@ def test_fault_022_dates_twice_in_an_ensemble_are_not_blamed_on_the_truth(store,
         verify(tmp_path / "e.nc", truth=tmp_path / "t.nc")
     (problem,) = caught.value.problems
     assert problem.code == 22 and problem.where == str(tmp_path / "e.nc")
+
+
+@pytest.mark.parametrize(("x", "how"), [(None, "alike"), ([0, 1, 2.2], "by the steps of 'y' and 'x'"), ("lon", None)])
+def test_cells_that_count_alike_for_want_of_an_area_are_told(tmp_path, x, how):
+    times = xr.date_range("2001-01-01", periods=3, use_cftime=False)
+    y_dim, x_dim = ("lat", "lon") if how is None else ("y", "x")
+    fields = xr.Dataset({"pr": (("time", y_dim, x_dim), np.ones((3, 4, 3)))}, {"time": times})
+    if x is not None:
+        fields = fields.assign_coords({y_dim: [10.0, 11, 12, 13], x_dim: [0, 1, 2] if how is None else x})
+    fields.to_netcdf(tmp_path / "t.nc")
+    lines = []
+    verify(tmp_path / "t.nc", truth=tmp_path / "t.nc", say=lines.append)
+    told = f"cells count {how}: the truth has no latitude and longitude along its axes that tell their area"
+    assert lines == ([told] if how else [])
