@@ -24,26 +24,29 @@ def standing(found: Mapping[str, Difference]) -> str:
     `found` is {method: Difference}, negative where the model is better.
     """
     told = {name: each for name, each in found.items() if each.is_told}
-    if not told:
-        return "There are too few independent times to tell any two methods apart." if found else ""
+    without = [name for name, each in found.items() if not each.is_defined]
+    if not told and len(without) < len(found):
+        return "There are too few independent times to tell any two methods apart."
     parts = []
     for words, chosen in (
         ("better than", [name for name, each in told.items() if each.is_better]),
         ("not told apart from", [name for name, each in told.items() if not (each.is_better or each.is_worse)]),
         ("worse than", [name for name, each in told.items() if each.is_worse]),
+        ("without a difference in percent to", without),
     ):
         if chosen:
             names = ", ".join(plain(name).replace("_", " ") for name in chosen)
             parts.append(f"{words} {len(chosen)} of {len(found)} methods ({names})")
-    return f"The fair CRPS is {'; '.join(parts)}."
+    return f"The fair CRPS is {'; '.join(parts)}." if parts else ""
 
 
 def differences_figure(found: Mapping[str, Difference], score: str = "crps_fair") -> Figure:
     """Return the difference in `score` to each method with its interval; left of 0 the model is better.
 
-    Shape and color say whether the interval excludes 0: circles better, squares worse, diamonds neither.
+    Shape and color say whether the interval excludes 0: circles better, squares worse, diamonds neither. A method whose
+    score is 0 is left out.
     """
-    ordered = sorted(found, key=lambda name: -found[name].percent)
+    ordered = sorted((name for name in found if found[name].is_defined), key=lambda name: -found[name].percent)
     with styled():
         figure = Figure(figsize=(4.6, 0.7 + 0.2 * max(len(ordered), 1)), layout="constrained")
         FigureCanvasAgg(figure)

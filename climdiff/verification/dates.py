@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from climdiff.errors import DataError, Problem
 from climdiff.verification.fields import error_sums, moments
 from climdiff.verification.probabilistic import crps_fair
 from climdiff.verification.significance import Difference, Paired, compare
@@ -106,8 +107,16 @@ def difference(
 
 
 def _compared(groups: np.ndarray, one: np.ndarray, other: np.ndarray, seed: int) -> Difference:
-    """Return by how many percent one is above the other, summed over groups; one that adds to neither has no weight."""
+    """Return by how many percent one is above the other, summed over groups; one that adds to neither has no weight.
+
+    Raises:
+        DataError: CD-033, the other is 0 in all groups.
+    """
     numbers = np.unique(groups, return_inverse=True)[1]
     sums = np.bincount(numbers, one), np.bincount(numbers, other)
     weight = ((sums[0] != 0) | (sums[1] != 0)).astype(np.float64)
-    return compare({"": Paired(*sums, weight)}, seed=seed)[""]
+    found = compare({"": Paired(*sums, weight)}, seed=seed)[""]
+    if not found.is_defined:
+        what = "there is no error on any date, so nothing is better or worse by a share of it"
+        raise DataError(Problem(33, "scores", what, "choose dates with events, such as wet ones"))
+    return found

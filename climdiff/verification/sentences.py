@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import xarray as xr
 
 from climdiff.verification.significance import METHOD, MIN_INDEPENDENT, Difference
@@ -35,6 +36,8 @@ def sentence(score: str, reference: str, found: Difference, unit: str, *, is_sin
     subject = name_of(score)
     if is_single and score == "crps_fair":
         reference += " (a single field: its CRPS is its MAE)"
+    if not found.is_defined:
+        return f"{subject} has no difference in percent to that of {reference}, which is 0 over {found.n} {unit}"
     share = f"{abs(found.percent):.1f} %"
     direction = "better" if found.percent < 0 else "worse"
     if not found.is_told:
@@ -70,7 +73,7 @@ def tabled(found: Mapping[Comparison, Difference], unit: str) -> xr.Dataset:
     """Return differences as a Dataset along `comparison`, as `scores.nc` holds them."""
     rows = [each.to_json() for each in found.values()]
     parts = {
-        name: ("comparison", [row[name] for row in rows], {"units": units})
+        name: ("comparison", [np.nan if row[name] is None else row[name] for row in rows], {"units": units})
         for name, units in {
             "difference_percent": "%",
             "n": "1",

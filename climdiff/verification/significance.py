@@ -51,10 +51,11 @@ class Paired(NamedTuple):
 class Difference:
     """Mean score of a forecast less that of a reference, in percent of the reference: negative is better.
 
-    `low` and `high` bound the interval, NaN where there are too few times for one. All intervals of one call of
-    `compare` contain their true values at once with probability `level`. They rest on `n` times with weight, which
-    are worth `n_independent` (or no more make up nearly all of a score), in blocks of `block`. `error` is the standard
-    error of `percent`, NaN as the interval.
+    It is NaN where the score of the reference is 0, of which nothing is a percentage. `low` and `high` bound the
+    interval, NaN where there are too few times for one. All intervals of one call of `compare` contain their true
+    values at once with probability `level`. They rest on `n` times with weight, which are worth `n_independent` (or no
+    more make up nearly all of a score), in blocks of `block`. `error` is the standard error of `percent`, NaN as the
+    interval.
     """
 
     percent: float
@@ -72,6 +73,11 @@ class Difference:
         return -(-self.n // self.block)
 
     @property
+    def is_defined(self) -> bool:
+        """True unless the reference has a score of 0."""
+        return bool(np.isfinite(self.percent))
+
+    @property
     def is_told(self) -> bool:
         """True when there were enough times for an interval that ends."""
         return bool(np.isfinite([self.low, self.high]).all())
@@ -87,17 +93,18 @@ class Difference:
         return self.is_told and self.low > 0
 
     def to_json(self) -> dict[str, Any]:
-        """Return all of it in plain types; an interval that could not be told is None."""
+        """Return all of it in plain types; what could not be told is None."""
         low, high = (float(end) if self.is_told else None for end in (self.low, self.high))
         state = "better" if self.is_better else "worse" if self.is_worse else "no difference"
+        untold = "too few times" if self.is_defined else "reference without error"
         return {
-            "difference_percent": self.percent,
+            "difference_percent": self.percent if self.is_defined else None,
             "low": low,
             "high": high,
-            "verdict": state if self.is_told else "too few times",
+            "verdict": state if self.is_told else untold,
             "level": self.level,
             "n": self.n,
-            "n_independent": self.n_independent,
+            "n_independent": self.n_independent if self.is_defined else None,
             "block": self.block,
             "n_blocks": self.n_blocks,
             "method": METHOD,
@@ -132,17 +139,26 @@ def compare(
 ) -> dict[Key, Difference]:
     """Return the difference in each comparison, with intervals that hold together.
 
+    A reference whose scores are all 0, as those of interpolated rain in a dry period, has no percentage: that
+    difference is NaN, and the others are as they are without it.
+
     Args:
         comparisons: Series over the same times, in order.
         seed: Of the draws.
         level: Confidence that all intervals hold.
         n_draws: Number of resampled series.
-
-    Raises:
-        DataError: A reference's mean score is 0, so a percentage has no meaning (CD-033).
     """
-    if not comparisons:
-        return {}
+    defined = {key: each for key, each in comparisons.items() if _weighted(each)[1].sum() > 0}
+    found = _intervals(defined, seed, level, n_draws) if defined else {}
+    nan = float("nan")
+    return {
+        key: found[key] if key in found else Difference(nan, nan, nan, int((each.weight > 0).sum()), nan, 1, level)
+        for key, each in comparisons.items()
+    }
+
+
+def _intervals(comparisons: Mapping[Key, Paired], seed: int, level: float, n_draws: int) -> dict[Key, Difference]:
+    """Return the differences from references that have an error."""
     has_weight = np.stack([each.weight > 0 for each in comparisons.values()])
     is_used = has_weight.any(axis=0)
     sums = [_weighted(each) for each in comparisons.values()]
@@ -176,8 +192,6 @@ def compare(
 def _weighted(each: Paired) -> tuple[np.ndarray, np.ndarray]:
     """Return weighted scores of forecast and reference, 0 where there is no weight."""
     mine, theirs = (np.where(each.weight > 0, side, 0.0) * each.weight for side in (each.forecast, each.reference))
-    if not theirs.sum() > 0:
-        raise DataError(Problem(33, "scores", "the reference has a mean score of 0", "choose another reference"))
     return mine, theirs
 
 

@@ -92,7 +92,7 @@ def _section(verdict: Verdict, name: str) -> VariableSection:
         beside=_beside(verdict, name),
         verdict=tuple(line for line in verdict.sentences(name) if line not in verdict.leaks),
         standing=standing(crps),
-        differences=_differences(crps) if crps else None,
+        differences=_differences(crps) if any(each.is_defined for each in crps.values()) else None,
         sure=frozenset(key for key, found in own.items() if found.is_better or found.is_worse),
     )
 

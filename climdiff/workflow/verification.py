@@ -72,7 +72,8 @@ class Verdict:
         """Return one sentence per baseline that a person can quote, and one on how sure they are."""
         own = {key: found for key, found in self.differences.items() if key[0] == variable}
         said = [self.sentence(*key) for key in own]
-        sure = {footing(found, len(self.differences), self.unit) for found in own.values()} - {""}
+        n_intervals = sum(found.is_told for found in self.differences.values())
+        sure = {footing(found, n_intervals, self.unit) for found in own.values()} - {""}
         return [*said, *sure, *self.leaks]
 
     def sentence(self, variable: str, score: str, baseline: str) -> str:

@@ -31,6 +31,17 @@ def test_too_few_times_tell_nothing_and_no_methods_need_no_sentence():
     assert standing({}) == ""
 
 
+def test_methods_without_error_are_named_and_not_drawn():
+    none = difference(np.nan, np.nan, np.nan)
+    assert standing({"analogs": FOUND["analogs"], "bilinear": none}) == (
+        "The fair CRPS is better than 1 of 2 methods (analogs); without a difference in percent to 1 of 2 methods "
+        "(bilinear)."
+    )
+    assert standing({"bilinear": none}).endswith("without a difference in percent to 1 of 1 methods (bilinear).")
+    axes = differences_figure({**FOUND, "bilinear": none}).axes[0]
+    assert "bilinear" not in [label.get_text() for label in axes.get_yticklabels()]
+
+
 def test_the_picture_has_the_interval_and_its_meaning_of_every_method():
     axes = differences_figure(FOUND).axes[0]
     shown = {line.get_color(): line for line in axes.lines if len(line.get_xdata()) == 1}

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from climdiff.errors import DataError
 from climdiff.verification.dates import DateScores, date_scores, difference, joined, relative
 from climdiff.verification.scorecard import scorecard
 
@@ -86,3 +87,11 @@ def test_a_group_without_any_score_does_not_matter():
     assert alone[0] < wet.spread_skill < alone[1]
     assert found.spread_skill_interval(np.arange(75), seed=0) == alone
     assert difference(*[{"pr": found}] * 3, np.arange(75), seed=0).percent == 0
+
+
+def test_dates_without_any_error_are_refused():
+    dry = DateScores(4, np.ones(20), *np.zeros((3, 20)))
+    with pytest.raises(
+        DataError, match=r"CD-033 scores: there is no error on any date, .*Fix: choose dates with events"
+    ):
+        dry.spread_skill_interval(np.arange(20), seed=0)

@@ -10,6 +10,7 @@ from climdiff.verification.significance import Difference
 
 BETTER, WORSE = Difference(-7.2, -10.0, -4.1, 92, 40.0, 5), Difference(3.3, 0.5, 6.1, 92, 40.0, 5)
 SAME, FEW = Difference(-1.2, -5.4, 3.0, 92, 40.0, 5), Difference(-41.8, np.nan, np.nan, 16, 4.9, 2)
+NONE = Difference(*[np.nan] * 3, 92, np.nan, 1)
 
 
 @pytest.mark.parametrize(
@@ -26,6 +27,7 @@ SAME, FEW = Difference(-1.2, -5.4, 3.0, 92, 40.0, 5), Difference(-41.8, np.nan, 
             "too few days to tell fair CRPS from that of analogs: 41.8 % better, but 16 days are worth 4.9 independent "
             "ones, and 10 are needed",
         ),
+        (NONE, "fair CRPS has no difference in percent to that of analogs, which is 0 over 92 days"),
     ],
 )
 def test_better_worse_equal_and_untold_are_said_as_plainly(found: Difference, expected: str):
@@ -51,13 +53,15 @@ def test_a_verdict_says_what_its_intervals_rest_on():
 
 def test_differences_become_a_tree_and_a_table():
     found = {("pr", "crps_fair", "analogs"): BETTER, ("pr", "crps_fair", "bilinear"): FEW}
+    found["pr", "crps_fair", "conservative"] = NONE
     tree = nested(found, dict.fromkeys(found, "said"))
     assert tree["pr"]["crps_fair"]["analogs"]["low"] == -10.0
     assert tree["pr"]["crps_fair"]["analogs"]["sentence"] == "said"
     assert tree["pr"]["crps_fair"]["bilinear"]["low"] is None
     table = tabled(found, "days")
-    assert table["reference"].values.tolist() == ["analogs", "bilinear"]
-    assert table["verdict"].values.tolist() == ["better", "too few times"]
-    assert table["n_blocks"].values.tolist() == [19, 8]
+    assert table["reference"].values.tolist() == ["analogs", "bilinear", "conservative"]
+    assert table["verdict"].values.tolist() == ["better", "too few times", "reference without error"]
+    assert table["n_blocks"].values.tolist() == [19, 8, 92]
+    assert np.isnan(table["difference_percent"].values).tolist() == [False, False, True]
     assert np.isnan(table["low"].values[1])
     assert table.attrs["n_counts"] == "days"

@@ -281,6 +281,13 @@ def test_score_cards_of_other_times_or_cells_are_refused():
         paired(score, dataclasses.replace(score, weight=2 * np.ones(9)), "crps_fair")
 
 
-def test_a_perfect_reference_is_refused():
-    with pytest.raises(DataError, match="CD-033 scores: the reference has a mean score of 0"):
-        one(np.ones(3), np.zeros(3))
+def test_a_reference_without_error_has_no_percentage_and_leaves_another_as_it_is():
+    score, reference = np.random.default_rng(13).random((2, 90))
+    even, perfect = (Paired(score, other, np.ones(90)) for other in (reference, np.zeros(90)))
+    found = compare({"even": even, "perfect": perfect}, seed=0)
+    assert found["even"] == one(score, reference)
+    nothing = found["perfect"]
+    assert not (nothing.is_defined or nothing.is_told or nothing.is_better or nothing.is_worse)
+    row = nothing.to_json()
+    assert [row[name] for name in ("difference_percent", "low", "high", "n_independent")] == [None] * 4
+    assert (row["verdict"], row["n"]) == ("reference without error", 90)

@@ -252,6 +252,29 @@ def test_a_baseline_that_cannot_take_missing_predictors_is_left_out_with_a_line(
         verify(store, overrides=only, require=[requirement("crps_fair < analogs")])
 
 
+def test_a_dry_test_period_is_verified_though_interpolation_has_no_error(store, tmp_path, monkeypatch):
+    def dry(recipe, wanted):
+        splits = build.open_splits(recipe, wanted)
+        coarse, fine = xr.zeros_like(splits["test"].coarse), xr.zeros_like(splits["test"].fine)
+        return {**splits, "test": replace(splits["test"], coarse=coarse, fine=fine)}
+
+    monkeypatch.setattr(
+        "climdiff.workflow.verification.build", SimpleNamespace(open_splits=dry, HELD_BYTES=build.HELD_BYTES)
+    )
+    wanted = [requirement("crps_fair < bilinear")]
+    verdict = verify(store, overrides=["verify.baselines=[bilinear, climatology]"], require=wanted)
+    publish(verdict, tmp_path)
+    written = json.loads((tmp_path / "scores.json").read_text())
+    assert written["pr"]["bilinear"]["crps_fair"] == 0 and written["pr"]["diffusion"]["crps_fair"] > 0
+    found = written["verdict"]["pr"]["crps_fair"]
+    assert found["bilinear"]["difference_percent"] is None and found["climatology"]["difference_percent"] is not None
+    (line,) = verdict.unmet(wanted)
+    assert line.endswith("(a single field: its CRPS is its MAE), which is 0 over 20 days")
+    with xr.open_dataset(tmp_path / "scores.nc", group="verdict") as table:
+        assert np.isnan(table["difference_percent"].values).tolist() == [True, False]
+    assert "which is 0 over 20 days" in html.unescape((tmp_path / "report.html").read_text())
+
+
 def test_a_variable_that_would_hide_the_verdict_is_refused(verdict, tmp_path):
     scores = {name: Scores({"leaks": each["pr"]}) for name, each in verdict.scores.items()}
     with pytest.raises(DataError, match=r"CD-036 scores\.json: a variable named leaks would take the place.*rename it"):
