@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -51,12 +51,18 @@ def baselines(recipe: Recipe, train: Pairs, test: Pairs) -> dict[str, xr.Dataset
     }
 
 
-def networks(recipe: Recipe, run: Path, test: Pairs, say: Callable[[str], None]) -> dict[str, xr.Dataset]:
-    """Return the ensembles of the neural baselines trained below `run`; of one that is not, `say` how to."""
+def networks(
+    recipe: Recipe, run: Path, test: Pairs, say: Callable[[str], None], needed: Collection[str] = ()
+) -> dict[str, xr.Dataset]:
+    """Return the ensembles of the neural baselines trained below `run`; of one that is not, `say` how to.
+
+    Raises:
+        RecipeError: as `rungs.trained`, where one is `needed`.
+    """
     kept = Kept()
     return {
         name: lazily(model.downscaler, test.coarse, rungs.members(recipe, name), recipe.seed, test, kept=kept)
-        for name, model in rungs.trained(recipe, run, say).items()
+        for name, model in rungs.trained(recipe, run, say, needed).items()
     }
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import partial
 from pathlib import Path
 from typing import get_args
 
 from climdiff import bundle, methods
 from climdiff.bundle import Model
+from climdiff.errors import Problem, RecipeError
 from climdiff.recipe.fields import NeuralRung
 from climdiff.recipe.schema import Recipe
 from climdiff.training.loop import Progress
@@ -64,18 +65,27 @@ def train_missing(
         )
 
 
-def trained(recipe: Recipe, run: Path, say: Callable[[str], None]) -> dict[str, Model]:
-    """Return the rungs of a recipe that are trained; how to train one that is not is said in a line."""
-    found = {}
+def trained(recipe: Recipe, run: Path, say: Callable[[str], None], needed: Collection[str] = ()) -> dict[str, Model]:
+    """Return the rungs of a recipe that are trained; how to train one that is not is said in a line.
+
+    Raises:
+        RecipeError: CD-037, one that is `needed` is not trained.
+    """
+    found, problems = {}, []
     for name in named(recipe):
         rung, folder = methods.instead(recipe, name), folder_of(run, recipe, name)
         if training.is_trained(folder, rung):
             found[name] = bundle.load(folder, rung)
+            continue
+        method = f"model.method={name}" + (" first_guess=null" if recipe.first_guess else "")
+        own = f"climdiff train RECIPE {method} name={folder.name} --runs {folder.parent}"
+        why, how = f"{folder} has no training of this recipe", f"climdiff run RECIPE trains it, or {own}"
+        if name in needed:
+            problems.append(Problem(37, "verify.baselines", f"'{name}' is asked for, but {why}", how))
         else:
-            method = f"model.method={name}" + (" first_guess=null" if recipe.first_guess else "")
-            own = f"climdiff train RECIPE {method} name={folder.name} --runs {folder.parent}"
-            why = f"'{name}' is left out, as {folder} has no training of this recipe"
-            say(f"{why}: climdiff run RECIPE trains it, or {own}")
+            say(f"'{name}' is left out, as {why}: {how}")
+    if problems:
+        raise RecipeError(*problems)
     return found
 
 

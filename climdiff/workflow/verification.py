@@ -118,7 +118,8 @@ def verify(
         say: Takes lines for the user: neural baselines that are not trained, a truth whose cells have no known area.
 
     Raises:
-        RecipeError: CD-037, a requirement names what is not scored, or overrides what is no key of `verify`.
+        RecipeError: CD-037, a requirement names what is not scored, overrides what is no key of `verify`, or either a
+            neural baseline that is not trained.
         OutputError: CD-001 to CD-011, the store is damaged or incomplete.
         DataError: the truth does not fit the ensemble.
     """
@@ -139,7 +140,8 @@ def verify(
     splits = build.open_splits(recipe, {"train", split})
     test = _same_times(splits[split], ensemble, path)
     assert test.fine is not None
-    contenders = baselines(recipe, splits["train"], test) | networks(recipe, path.parent, test, say)
+    needed = _named_by_hand(recipe, overrides, require)
+    contenders = baselines(recipe, splits["train"], test) | networks(recipe, path.parent, test, say, needed)
     made = {name: [str(variable) for variable in each.data_vars] for name, each in contenders.items()}
     each_time = requirements.check(require, thresholds, made)
     model: str = recipe.model.method
@@ -282,6 +284,13 @@ def _origin(path: Path, ensemble: xr.Dataset) -> tuple[Recipe, str]:
         what = "does not say which truth it belongs to" if text else "was not made by climdiff"
         raise MismatchError(Problem(44, str(path), what, "name the truth with --truth FILE"))
     return parse(text, f"{path}: recipe"), split
+
+
+def _named_by_hand(recipe: Recipe, overrides: Sequence[str], require: Sequence[Requirement]) -> set[str]:
+    """Return the baselines that requirements and overrides name one by one: these may not be left out."""
+    asked, keys = recipe.verify.baselines, {text.partition("=")[0].strip() for text in overrides}
+    is_named = "verify.baselines" in keys and not isinstance(asked, str)
+    return {each.reference for each in require} | (set(asked) if is_named else set())
 
 
 def _same_times(pairs: Pairs, ensemble: xr.Dataset, path: Path) -> Pairs:

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 from climdiff import bundle, methods
-from climdiff.errors import RetryError
+from climdiff.errors import RecipeError, RetryError
 from climdiff.recipe.load import load
 from climdiff.training.checkpoint import sha256
+from climdiff.verification.requirements import requirement
 from climdiff.workflow import rungs
 from climdiff.workflow.generation import generate
 from climdiff.workflow.verification import verify
@@ -59,6 +60,24 @@ def test_the_verdict_has_those_that_are_trained_and_says_how_to_train_the_others
     (line,) = lines
     assert line.startswith("'vae' is left out, as ") and "climdiff run RECIPE trains it, or " in line
     assert line.endswith(f"climdiff train RECIPE model.method=vae name=vae --runs {run / 'ladder'}")
+
+
+def test_a_rung_named_on_the_command_line_has_to_be_trained(trained, minute_recipe, tmp_path):
+    run = shutil.copytree(trained, tmp_path / "minute")
+    generate(bundle.load(run), run / "ensemble.zarr", members=2)
+    required = {"recipe": wanting(minute_recipe, "bilinear", "unet"), "require": [requirement("crps_fair < unet")]}
+    for asked in ({"overrides": ["verify.baselines=[bilinear, unet]"]}, required):
+        with pytest.raises(RecipeError) as caught:
+            verify(run / "ensemble.zarr", **asked)
+        (problem,) = caught.value.problems
+        folder = run / "ladder"
+        assert str(problem) == (
+            f"CD-037 verify.baselines: 'unet' is asked for, but {folder / 'unet'} has no training of this recipe. "
+            f"Fix: climdiff run RECIPE trains it, or climdiff train RECIPE model.method=unet name=unet --runs {folder}."
+        )
+    lines = []
+    verify(run / "ensemble.zarr", overrides=["verify.baselines=full_ladder"], say=lines.append)
+    assert [line.partition(" is left out")[0] for line in lines] == [f"'{name}'" for name in rungs.NEURAL]
 
 
 def test_the_command_for_a_rung_of_two_stages_trains_the_rung(minute, minute_recipe, tmp_path):
