@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import BinaryIO
 from urllib.parse import urlsplit
 
+from climdiff.catalog import classic
 from climdiff.errors import DataError, Problem, SecurityError
 
 SCHEMES = ("https", "s3", "gs", "az")
 ROOT_VARIABLE = "CLIMDIFF_DATA"
 _LONGEST = 1000
 _HDF5 = b"\x89HDF\r\n\x1a\n"
-_NETCDF3 = (b"CDF\x01", b"CDF\x02", b"CDF\x05")
 
 
 def is_remote(urlpath: str, where: str) -> bool:
@@ -66,14 +67,33 @@ def local_paths(urlpath: str, where: str) -> list[Path]:
 
 
 def netcdf_problem(path: Path) -> Problem | None:
-    """Return what says that `path` is no netCDF file, judged by its first bytes (CD-008, CD-012), or None."""
+    """Return what says that `path` is no whole netCDF file, or None: nothing but its header is read.
+
+    CD-012 it cannot be read, CD-008 its first bytes are of something else, CD-007 it is classic and cut short.
+    """
     try:
         with path.open("rb") as file:
             start = file.read(16)
+            if start[:4] in classic.MAGIC:
+                file.seek(0)
+                return _cut_short(path, file)
     except OSError as error:
         what = f"cannot be read: {error.strerror}"
         return Problem(12, str(path), what, "check that it is a file you may read; directories are zarr stores")
-    if start.startswith(_HDF5) or start[:4] in _NETCDF3:
+    if start.startswith(_HDF5):
         return None
     found = f"starts with {start.decode('latin-1')!r}" if start else "is empty"
     return Problem(8, str(path), f"not a netCDF file ({found})", "download it again")
+
+
+def _cut_short(path: Path, file: BinaryIO) -> Problem | None:
+    size = path.stat().st_size
+    try:
+        least = classic.least_size(file, size)
+    except EOFError:
+        return Problem(7, str(path), f"is cut off in its header, after {size} bytes", "download or write it again")
+    except ValueError as error:
+        return Problem(8, str(path), f"has no header of a classic netCDF file ({error})", "download or write it again")
+    if size >= least:
+        return None
+    return Problem(7, str(path), f"is cut off: {size} bytes, its header promises {least}", "download or write it again")

@@ -12,6 +12,7 @@ import cftime
 import numpy as np
 import xarray as xr
 
+from climdiff.catalog.locations import netcdf_problem
 from climdiff.catalog.plausibility import implausible
 from climdiff.catalog.quality import Scan, stride
 from climdiff.catalog.units import conversion
@@ -34,8 +35,8 @@ def open_file(path: Path, chunks: dict[str, int] | None = None) -> xr.Dataset:
     Coordinates that only attributes name (grid mapping, 2-D latitude, cell bounds) come along as coordinates.
 
     Raises:
-        DataError: CD-012 nothing there, CD-008 not a data set, CD-017 an attribute that says what a variable is and is
-            no text.
+        DataError: CD-012 nothing there, CD-008 not a data set, CD-007 a netCDF file cut short, CD-017 an attribute that
+            says what a variable is and is no text.
     """
     opened = _opened(path, chunks)
     found = [
@@ -56,6 +57,8 @@ def _opened(path: Path, chunks: dict[str, int] | None) -> xr.Dataset:
         raise DataError(
             Problem(8, str(path), "is neither a file nor a folder", "give a CF netCDF file or a zarr store")
         )
+    if path.is_file() and (problem := netcdf_problem(path)):
+        raise DataError(problem)
     try:
         if path.is_dir():
             return xr.open_zarr(path, chunks=chunks, decode_coords="all")

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from climdiff.catalog.locations import is_remote, local_paths, netcdf_problem
@@ -10,7 +12,7 @@ from climdiff.errors import DataError, SecurityError
 def root(tmp_path, monkeypatch):
     folder = tmp_path / "data"
     (folder / "set").mkdir(parents=True)
-    (folder / "set" / "b_10.nc").write_bytes(b"CDF\x01rest")
+    (folder / "set" / "b_10.nc").write_bytes(b"CDF\x01" + bytes(28))
     (folder / "set" / "b_2.nc").write_bytes(b"\x89HDF\r\n\x1a\nrest")
     monkeypatch.setenv("CLIMDIFF_DATA", str(folder))
     return folder
@@ -76,3 +78,25 @@ def test_fault_008_a_file_that_is_no_netcdf_says_how_it_starts(tmp_path, content
     message = str(netcdf_problem(path))
     assert message.startswith(f"CD-008 {path}: not a netCDF file") and found in message
     assert message.endswith("Fix: download it again.")
+
+
+@pytest.mark.parametrize(("kept", "what"), [(0.5, r"\d+ bytes, its header promises 4064"), (0.05, "in its header")])
+def test_fault_007_a_classic_file_cut_short_is_refused(tmp_path, days, kept, what):
+    path = tmp_path / "a.nc"
+    days().to_netcdf(path, format="NETCDF3_64BIT")
+    assert netcdf_problem(path) is None
+    content = path.read_bytes()
+    path.write_bytes(content[: int(len(content) * kept)])
+    problem = netcdf_problem(path)
+    assert problem.code == 7
+    assert re.search(what, problem.what)
+
+
+def test_fault_008_a_classic_file_with_another_header_is_refused(tmp_path, days):
+    path = tmp_path / "a.nc"
+    days().to_netcdf(path, format="NETCDF3_64BIT")
+    content = bytearray(path.read_bytes())
+    at = content.index(b"pr\0\0") + 4
+    content[at + 7] = 99  # the number of its first dimension
+    path.write_bytes(content)
+    assert str(netcdf_problem(path)).startswith(f"CD-008 {path}: has no header of a classic netCDF file")

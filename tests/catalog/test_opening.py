@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import sys
 
 import numpy as np
@@ -97,12 +98,15 @@ def test_every_broken_file_is_named_and_the_good_ones_are_not(data_set, days):
     (folder / "fine_2.nc").write_text("<!DOCTYPE html>")
     (folder / "fine_3.nc").write_bytes((folder / "fine_1.nc").read_bytes()[:3000])
     (folder / "fine_4.nc").mkdir()
+    days().to_netcdf(folder / "fine_5.nc", format="NETCDF3_CLASSIC")
+    os.truncate(folder / "fine_5.nc", 2000)
     with pytest.raises(DataError) as caught:
         open_part("my-set/fine")
     assert [(problem.code, problem.where[-9:]) for problem in caught.value.problems] == [
         (8, "fine_2.nc"),
         (8, "fine_3.nc"),
         (12, "fine_4.nc"),
+        (7, "fine_5.nc"),
     ]
 
 

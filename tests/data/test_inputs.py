@@ -94,6 +94,15 @@ def test_fault_008_what_is_no_file_is_told_at_once(tmp_path):
         inputs.open_file(tmp_path / "pipe.nc")
 
 
+def test_fault_007_part_of_a_classic_file_is_not_read_as_zeros(tmp_path):
+    path = tmp_path / "a.nc"
+    predictors().to_netcdf(path, format="NETCDF3_CLASSIC")
+    assert inputs.open_file(path)["tas"].min() == 280
+    os.truncate(path, path.stat().st_size - 100)
+    with pytest.raises(DataError, match=r"CD-007 .*a\.nc: is cut off: \d+ bytes, its header promises \d+\. Fix: "):
+        inputs.open_file(path)
+
+
 @pytest.mark.parametrize(("name", "value"), [("units", 1e300), ("scale_factor", "two")])
 def test_fault_008_attributes_that_cannot_be_used_are_told(tmp_path, name, value):
     times = xr.DataArray(np.array([0.0, 1e300]), dims="time", attrs={"units": "days since 2000-01-01"})
