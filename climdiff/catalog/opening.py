@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from climdiff.catalog.chunks import absent_chunks
 from climdiff.catalog.lazy import Source, lazy_variable
 from climdiff.catalog.locations import is_remote, local_paths, netcdf_problem
 from climdiff.catalog.schema import Entry, Part, Variable
@@ -100,10 +101,25 @@ def _open_local(part: Part, path: Path) -> xr.Dataset:
     # Without an answer, xarray looks for consolidated metadata and warns where there are none.
     zarr_only: dict[str, Any] = {"consolidated": (path / ".zmetadata").is_file()} if part.engine == "zarr" else {}
     try:
-        return xr.open_dataset(path, engine=part.engine, group=part.group, **_LAZILY, **zarr_only)
+        content = xr.open_dataset(path, engine=part.engine, group=part.group, **_LAZILY, **zarr_only)
+        problems = absent_chunks(path, content, _wanted(content, part), part.group) if zarr_only else []
     except (OSError, RuntimeError, ValueError, KeyError) as error:
         what = f"cannot be opened: {' '.join(str(error).split())[:200]}"
         raise DataError(Problem(8, str(path), what, "download it again, or correct the file")) from error
+    if problems:
+        raise DataError(*problems)
+    return content
+
+
+def _wanted(content: xr.Dataset, part: Part) -> list[str]:
+    """Return the names, in the file, of variables that could be one of the part's."""
+    names = {variable.source_name or name for name, variable in part.variables.items()}
+    kinds = {variable.standard_name for variable in part.variables.values()}
+    return [
+        str(name)
+        for name, values in content.data_vars.items()
+        if part.rename.get(str(name), name) in names or values.attrs.get("standard_name") in kinds
+    ]
 
 
 def _zarr_problem(path: Path) -> Problem | None:

@@ -12,6 +12,7 @@ import cftime
 import numpy as np
 import xarray as xr
 
+from climdiff.catalog.chunks import absent_chunks
 from climdiff.catalog.locations import netcdf_problem
 from climdiff.catalog.plausibility import implausible
 from climdiff.catalog.quality import Scan, stride
@@ -35,8 +36,9 @@ def open_file(path: Path, chunks: dict[str, int] | None = None) -> xr.Dataset:
     Coordinates that only attributes name (grid mapping, 2-D latitude, cell bounds) come along as coordinates.
 
     Raises:
-        DataError: CD-012 nothing there, CD-008 not a data set, CD-007 a netCDF file cut short, CD-017 an attribute that
-            says what a variable is and is no text.
+        DataError: CD-012 nothing there, CD-008 not a data set, CD-007 a netCDF file cut short, CD-003 a zarr store
+            without chunks that would be read as numbers, CD-017 an attribute that says what a variable is and is no
+            text.
     """
     opened = _opened(path, chunks)
     found = [
@@ -61,7 +63,11 @@ def _opened(path: Path, chunks: dict[str, int] | None) -> xr.Dataset:
         raise DataError(problem)
     try:
         if path.is_dir():
-            return xr.open_zarr(path, chunks=chunks, decode_coords="all")
+            content = xr.open_zarr(path, chunks=chunks, decode_coords="all")
+            problems = absent_chunks(path, content, content.data_vars)
+            if problems:
+                raise DataError(*problems)
+            return content
         return xr.open_dataset(path, engine="netcdf4", chunks=chunks, decode_coords="all")
     except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
         what = f"cannot be opened as {'zarr' if path.is_dir() else 'netCDF'} ({error})"

@@ -47,6 +47,20 @@ def test_a_zarr_store_is_opened_like_files(data_set, days):
         open_part("my-set/fine")
 
 
+@pytest.mark.parametrize("lacks", ["a", "b", "unused"])
+def test_fault_003_a_store_lacks_no_chunk_of_a_variable_of_the_entry(data_set, days, lacks):
+    folder = data_set({"urlpath: set/fine*.nc": "engine: zarr\n    urlpath: set/fine.zarr\n    rename: {b: pr}"})
+    raw = days().rename(pr="b", tas="a")  # the temperature is found by its standard name
+    raw = raw.assign(unused=raw["a"].drop_attrs())
+    raw.to_zarr(folder / "fine.zarr", zarr_format=2, encoding={name: {"_FillValue": None} for name in raw.data_vars})
+    (folder / "fine.zarr" / lacks / "0.0.0").unlink()
+    if lacks == "unused":
+        open_part("my-set/fine")
+        return
+    with pytest.raises(DataError, match=rf"CD-003 .*fine\.zarr: variable '{lacks}' lacks 1 chunks"):
+        open_part("my-set/fine")
+
+
 @pytest.mark.parametrize(
     ("units", "found"), [("mm fortnight-1", "units 'mm fortnight-1'"), (None, "no units"), ("m", "'m'")]
 )

@@ -103,6 +103,15 @@ def test_fault_007_part_of_a_classic_file_is_not_read_as_zeros(tmp_path):
         inputs.open_file(path)
 
 
+def test_fault_003_a_chunk_that_would_be_read_as_a_number_has_to_be_there(tmp_path):
+    path = tmp_path / "a.zarr"
+    predictors().to_zarr(path, zarr_format=2, encoding={"tas": {"_FillValue": None}})
+    assert inputs.open_file(path)["tas"].min() == 280
+    (path / "tas" / "0.0.0").unlink()
+    with pytest.raises(DataError, match=r"CD-003 .*a\.zarr: variable 'tas' lacks 1 chunks, .* as 0\. Fix: "):
+        inputs.open_file(path)
+
+
 @pytest.mark.parametrize(("name", "value"), [("units", 1e300), ("scale_factor", "two")])
 def test_fault_008_attributes_that_cannot_be_used_are_told(tmp_path, name, value):
     times = xr.DataArray(np.array([0.0, 1e300]), dims="time", attrs={"units": "days since 2000-01-01"})
