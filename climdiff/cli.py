@@ -187,12 +187,13 @@ def verify(
     """Score an ensemble and every baseline. Writes scores.json, scores.nc and report.html."""
     from climdiff.progress import Bars
     from climdiff.verification.requirements import requirement
-    from climdiff.workflow.experiment import publish
+    from climdiff.workflow.experiment import calibration_beside, publish
     from climdiff.workflow.verification import output_folder
     from climdiff.workflow.verification import verify as judge
 
     wanted = [requirement(text) for text in require or ()]
     folder = output_folder(ensemble, out, truth)
+    calibration = calibration_beside(folder)
     with Bars(_asked_to_stop()) as bars:
         verdict = judge(
             ensemble,
@@ -202,7 +203,7 @@ def verify(
             progress=lambda name, *done: bars.stage(f"verify {name}", *done),
             say=bars.say,
         )
-        publish(verdict, folder)
+        publish(verdict, folder, calibration)
     _show(verdict, folder)
     unmet = verdict.unmet(wanted)
     for line in unmet:

@@ -56,6 +56,7 @@ def run(recipe: Recipe, folder: Path, watch: Watch, should_stop: Callable[[], bo
         should_stop,
     )
     model = bundle.load(folder, recipe)
+    calibration = calibration_beside(folder)
     ensemble = folder / "ensemble.zarr"
     generation.generate(
         model,
@@ -69,25 +70,28 @@ def run(recipe: Recipe, folder: Path, watch: Watch, should_stop: Callable[[], bo
         progress=lambda name, done, total: watch.stage(f"verify {name}", done, total),
         say=watch.say,
     )
-    publish(verdict, folder, facts={"this run took": f"{(time.monotonic() - started) / 60:.1f} min"})
+    publish(verdict, folder, calibration, facts={"this run took": f"{(time.monotonic() - started) / 60:.1f} min"})
     return verdict
 
 
-def publish(verdict: Verdict, folder: Path, facts: dict[str, str] | None = None) -> None:
+def publish(
+    verdict: Verdict, folder: Path, calibration: Calibration | None = None, facts: dict[str, str] | None = None
+) -> None:
     """Write scores and report of a verdict to `folder`."""
     verification.write(verdict, folder)
     log = folder / "log.jsonl"
     report.write(
-        verdict,
-        folder / "report.html",
-        log=log if log.exists() else None,
-        facts=facts,
-        calibration=_calibration(folder / "bundle"),
+        verdict, folder / "report.html", log=log if log.exists() else None, facts=facts, calibration=calibration
     )
 
 
-def _calibration(path: Path) -> Calibration | None:
-    """Return the calibration of the bundle at `path`; None where there is no bundle or none was made."""
+def calibration_beside(folder: Path) -> Calibration | None:
+    """Return the calibration of the run in `folder`; None where there is no bundle or none was made.
+
+    Raises:
+        MismatchError: as `bundle_files.read_calibration`; asked for before anything is scored, it costs nothing.
+    """
+    path = folder / "bundle"
     if not (path / "bundle.json").is_file():
         return None
     return bundle_files.read_calibration(path, bundle_files.read_about(path))

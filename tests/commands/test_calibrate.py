@@ -7,8 +7,8 @@ import shutil
 import pytest
 from typer.testing import CliRunner
 
-from climdiff import cli
-from climdiff.errors import RecipeError
+from climdiff import bundle_files, cli
+from climdiff.errors import MismatchError, RecipeError
 from climdiff.verification import significance
 
 runner = CliRunner()
@@ -32,6 +32,17 @@ def test_the_choice_is_printed_drawn_and_used(trained, tmp_path, monkeypatch):
     assert "calibrated: spread " in calibrated
     plain = run("generate", folder, "--out", tmp_path / "b.zarr", "--members", 1, "--no-calibration")
     assert "calibrated" not in plain
+
+
+@pytest.mark.parametrize("command", ["verify", "generate"])
+def test_fault_050_a_damaged_calibration_is_refused_before_anything_is_made(trained, tmp_path, command):
+    folder = shutil.copytree(trained, tmp_path / "minute")
+    bundle_files._add(folder / "bundle", bundle_files.CALIBRATION, lambda file: file.write_text("{}"))
+    before = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
+    arguments = {"verify": (folder / "not-yet.zarr",), "generate": (folder,)}[command]
+    with pytest.raises(MismatchError, match=r"CD-050 .*calibration\.json: cannot be read .*Fix: calibrate again"):
+        run(command, *arguments)
+    assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == before
 
 
 def test_fault_037_one_member_is_refused(trained):

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
+
 import pytest
 
+from climdiff import bundle_files
 from climdiff.errors import MismatchError, RecipeError
 from climdiff.training.checkpoint import sha256
 from climdiff.workflow import experiment
@@ -65,6 +68,14 @@ def test_fault_044_other_sampling_does_not_go_into_the_old_store(minute_recipe, 
     changed = minute_recipe.model_copy(update={"sample": minute_recipe.sample.model_copy(update={"sigma_max": 5.0})})
     with pytest.raises(MismatchError, match=r"CD-044 .*sigma_max: store 80\.0, asked 5\.0.*Fix: .*remove it"):
         run(changed, tmp_path, Watch())
+
+
+def test_fault_050_a_damaged_calibration_is_refused_before_members_are_drawn(minute_recipe, trained, tmp_path):
+    folder = shutil.copytree(trained, tmp_path / "minute")
+    bundle_files._add(folder / "bundle", bundle_files.CALIBRATION, lambda file: file.write_text("{}"))
+    with pytest.raises(MismatchError, match=r"CD-050 .*calibration\.json: cannot be read"):
+        run(minute_recipe, folder, Watch())
+    assert not (folder / "ensemble.zarr").exists()
 
 
 def test_a_baseline_that_the_data_cannot_have_is_refused_before_training(minute_recipe, tmp_path):
