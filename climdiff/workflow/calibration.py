@@ -81,7 +81,8 @@ def calibrate(
     Raises:
         RecipeError: CD-037, a budget that cannot tell anything.
         DataError: CD-043, too few validation dates.
-        MismatchError: CD-044, another process works in the folder, or the bundle changed meanwhile.
+        MismatchError: CD-044, another process works in the folder, the bundle changed meanwhile, or what an earlier
+            calibration left was changed.
     """
     _refuse_budget(times, members)
     model = bundle.load(run, calibrated=False)
@@ -99,14 +100,13 @@ def calibrate(
             f"{pairs.n_times} dates of the validation split{shared}: "
             f"{parts[0].n_times} choose, {parts[1].n_times} are held out; {members} members"
         )
-        trials = Trials(model, parts[0], members, work, bar.advance)
+        trials, others = (Trials(model, part, members, work, bar.advance) for part in parts)
         bar.expect(10 * model.recipe.sample.steps)
         search = Search(model.recipe, trials.score, groups[0], say=say, expect=bar.expect)
         chosen = search.choose()
         for way, reason in search.left_out.items():
             say(f"left out: {way}: {reason}")
         bar.expect(search.own.evaluations + chosen.evaluations)
-        others = Trials(model, parts[1], members, work, bar.advance)
         confirming = Search(model.recipe, others.score, groups[1])
         held_out = confirming.own, others.score(chosen.sample)
         search.notes += notes

@@ -67,7 +67,7 @@ class Trials:
         """Find what an earlier, interrupted run of the same model, dates and members left in `folder`.
 
         Raises:
-            MismatchError: CD-044, the file there is damaged.
+            MismatchError: CD-044, what is there is not what was left.
         """
         self.model, self.pairs, self.members, self.progress = model, pairs, members, progress
         self.about = {
@@ -78,7 +78,7 @@ class Trials:
             "dates": [str(date) for date in pairs.times.values],
         }
         self.file = folder / f"{sha256(json.dumps(self.about, sort_keys=True).encode())[:16]}.json"
-        self.rows = _read(self.file)
+        self.rows = self._kept()
 
     def score(self, sample: Sample) -> Trial:
         """Return the trial of a way of drawing, from the file if it is there.
@@ -91,14 +91,33 @@ class Trials:
         if row is None:
             row = self._drawn(_drawing(self.model, sample), known)
             self.rows.append(row)
-            content = {"about": self.about, "trials": _ROWS.dump_python(self.rows, mode="json")}
-            put_file(self.file, json.dumps(content).encode(), self.file.parent)
+            put_file(self.file, self._sealed(self.rows), self.file.parent)
         scores = {
             name: DateScores(self.members, *(np.array(sums[each]) for each in SUMS))
             for name, sums in row.scores.items()
         }
         power = {name: np.nan if found is None else found for name, found in row.power.items()}
         return Trial(sample, row.evaluations, row.seconds, scores, power)
+
+    def _kept(self) -> list[_Row]:
+        """Return the trials in the file: it is taken if it is, to the last byte, what keeping them writes."""
+        if not self.file.exists():
+            return []
+        content, fix = self.file.read_bytes(), "remove it, then calibrate again"
+        try:
+            rows = _ROWS.validate_python(json.loads(content)["trials"])
+            is_sound = content == self._sealed(rows)
+        except (ValueError, TypeError, KeyError, RecursionError) as error:
+            raise MismatchError(Problem(44, str(self.file), "holds no trials of a calibration", fix)) from error
+        if not is_sound:
+            what = "is not what a calibration of this model on these dates left here"
+            raise MismatchError(Problem(44, str(self.file), what, fix))
+        return rows
+
+    def _sealed(self, rows: list[_Row]) -> bytes:
+        """Return trials as they lie in the file, with a hash of all that it says."""
+        content = {"about": self.about, "trials": _ROWS.dump_python(rows, mode="json")}
+        return json.dumps({**content, "sha256": sha256(json.dumps(content).encode())}).encode()
 
     def _drawn(self, downscaler: DiffusionDownscaler, known: dict[str, Any]) -> _Row:
         started = time.monotonic()
@@ -165,13 +184,3 @@ def _power(sums: list[dict[str, np.ndarray]], side: int) -> float | None:
         return None
     ratio = float(found.ratio[found.wavelength_cells < FINEST_CELLS].mean())
     return ratio if np.isfinite(ratio) else None
-
-
-def _read(file: Path) -> list[_Row]:
-    if not file.exists():
-        return []
-    try:
-        return _ROWS.validate_python(json.loads(file.read_text())["trials"])
-    except (ValueError, TypeError, KeyError) as error:
-        what = "holds no trials of a calibration"
-        raise MismatchError(Problem(44, str(file), what, "remove it, then calibrate again")) from error

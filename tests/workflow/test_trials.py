@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import shutil
+
 import numpy as np
 import pytest
 
@@ -46,9 +49,56 @@ def test_fault_037_levels_that_the_chain_has_not_are_refused(parts, tmp_path):
         Trials(model, pairs, 2, tmp_path, print).score(beyond)
 
 
-@pytest.mark.parametrize("content", ["{", "[]", '{"trials": [{"sample": 1}]}'])
+@pytest.fixture(scope="module")
+def kept(parts, tmp_path_factory):
+    """Return a file with one trial."""
+    model, pairs = parts
+    trials = Trials(model, pairs, 2, tmp_path_factory.mktemp("kept"), print)
+    trials.score(model.recipe.sample)
+    return trials.file
+
+
+@pytest.mark.parametrize(
+    "content", ["{", "[]", "null", "7", '{"trials": [{"sample": 1}]}', '{"trials": ' + 100_000 * "[", b"\xff"]
+)
 def test_fault_044_a_damaged_file_is_refused(parts, tmp_path, content):
     model, pairs = parts
-    Trials(model, pairs, 2, tmp_path, print).file.write_text(content)
+    file = Trials(model, pairs, 2, tmp_path, print).file
+    file.write_bytes(content if isinstance(content, bytes) else content.encode())
     with pytest.raises(MismatchError, match=r"CD-044 .*holds no trials of a calibration.*Fix: remove it"):
         Trials(model, pairs, 2, tmp_path, print)
+
+
+def shorten(row):
+    row["scores"]["pr"]["crps"].pop()
+
+
+def forget(row):
+    del row["scores"]["pr"]["weight"]
+
+
+def change(row):
+    row["scores"]["pr"]["crps"][0] += 1
+
+
+def spoil(row):
+    row["scores"]["pr"]["crps"][0] = float("nan")
+
+
+@pytest.mark.parametrize("harm", [shorten, forget, change, spoil, lambda row: row.update(evaluations=1)])
+def test_fault_044_trials_that_nobody_scored_are_refused(parts, kept, tmp_path, harm):
+    model, pairs = parts
+    content = json.loads(kept.read_text())
+    harm(content["trials"][0])
+    (tmp_path / kept.name).write_text(json.dumps(content))
+    with pytest.raises(MismatchError, match=r"CD-044 .*json: is not what a calibration of this .*Fix: remove it"):
+        Trials(model, pairs, 2, tmp_path, print)
+
+
+def test_fault_044_trials_on_other_dates_are_refused(parts, kept, tmp_path):
+    model, pairs = parts
+    assert len(Trials(model, pairs, 2, kept.parent, print).rows) == 1
+    others = pairs.select(np.arange(4))
+    shutil.copyfile(kept, Trials(model, others, 2, tmp_path, print).file)
+    with pytest.raises(MismatchError, match=r"CD-044 .*on these dates left here"):
+        Trials(model, others, 2, tmp_path, print)
