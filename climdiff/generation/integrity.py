@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +11,7 @@ import numpy as np
 import xarray as xr
 
 from climdiff.errors import MismatchError, Problem
-from climdiff.generation.plan import Plan
+from climdiff.generation.plan import Plan, Unit, unit_files
 from climdiff.generation.receipts import Receipts, sha256
 from climdiff.generation.skeleton import PLAN_FILE, read_record
 from climdiff.generation.store import damage, failures
@@ -41,7 +43,7 @@ def check_store(path: Path) -> list[Problem]:
     identity = record["identity"]
     plan = Plan(identity["n_times"], record["members"], identity["times_per_unit"], identity["members_per_unit"])
     coordinates = None if problems else xr.open_zarr(path, chunks=None)
-    receipts = Receipts(path)
+    receipts = Receipts(path, None if coordinates is None else _files(identity, coordinates))
     missing: list[str] = []
     n_missing = 0
     for unit in plan.units:
@@ -62,6 +64,12 @@ def check_store(path: Path) -> list[Problem]:
         what = f"{n_missing} of {len(plan.units)} units are not made yet ({', '.join(missing)}{more})"
         problems.append(Problem(11, str(path), what, "run the same generate command again to complete it"))
     return problems
+
+
+def _files(identity: dict[str, Any], ensemble: xr.Dataset) -> Callable[[Unit], set[str]]:
+    variables = list(identity["variables"])
+    shape = ensemble[variables[0]].shape[2:]
+    return partial(unit_files, variables=variables, chunks=identity["chunks"], shape=shape)
 
 
 def _metadata_problems(path: Path, files: dict[str, str]) -> list[Problem]:

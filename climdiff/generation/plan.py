@@ -6,7 +6,8 @@ chunks of the store: nobody else writes them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import itertools
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import overload
 
@@ -154,6 +155,13 @@ def chunk_shape(
     if problems:
         raise RecipeError(*problems)
     return tuple(sizes[dim] for dim in dims)
+
+
+def unit_files(unit: Unit, variables: Iterable[str], chunks: Sequence[int], shape: Sequence[int]) -> set[str]:
+    """Return the chunk files a unit owns, path below the store; `chunks` (realization, time, y, x), `shape` (y, x)."""
+    parts = (unit.members, unit.times, *(slice(0, size) for size in shape))
+    numbers = [range(p.start // size, -(-p.stop // size)) for p, size in zip(parts, chunks, strict=True)]
+    return {f"{name}/c/{'/'.join(map(str, index))}" for name in variables for index in itertools.product(*numbers)}
 
 
 def _valid_sizes(unit: int, wish: int) -> tuple[int, int]:

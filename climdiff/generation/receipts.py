@@ -10,13 +10,14 @@ import itertools
 import json
 import os
 import socket
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from climdiff.errors import OutputError, Problem
 from climdiff.generation.crashpoints import crash_point
 from climdiff.generation.plan import Unit
+from climdiff.generation.records import ReceiptRecord
 
 FOLDER = ".climdiff"
 
@@ -41,12 +42,8 @@ class Receipt:
         Raises:
             ValueError: it is not one.
         """
-        try:
-            fields = json.loads(content)
-            files = {str(path): (int(entry["size"]), str(entry["sha256"])) for path, entry in fields["files"].items()}
-            return cls(str(fields["unit"]), int(fields["members"]), files)
-        except (KeyError, TypeError, AttributeError) as error:
-            raise ValueError(f"not a receipt: {error}") from error
+        found = ReceiptRecord.model_validate_json(content)
+        return cls(found.unit, found.members, {path: (file.size, file.sha256) for path, file in found.files.items()})
 
 
 def to_bytes(content: Mapping[str, object]) -> bytes:
@@ -101,16 +98,21 @@ def put_file(path: Path, content: bytes, work: Path) -> None:
 class Receipts:
     """The receipts of one store."""
 
-    def __init__(self, store: Path) -> None:
+    def __init__(self, store: Path, files: Callable[[Unit], Collection[str]] | None) -> None:
+        """`files` gives the paths of a unit's files below the store; without it receipts may name any."""
         self._folder = store / FOLDER / "receipts"
+        self._files = files
 
-    def path(self, unit: Unit, n_members: int | None = None) -> Path:
+    def path(self, unit: Unit) -> Path:
         """Return where the receipt of a unit is; a short last block has a receipt of its own."""
-        return self._folder / f"{unit.name}-n{n_members or unit.n_members:04d}.json"
+        return self._folder / f"{unit.name}-n{unit.n_members:04d}.json"
 
-    def _shorter(self, unit: Unit) -> list[Path]:
-        """Return where the receipts of the same block with fewer members would be, the longest first."""
-        return [self.path(unit, n_members) for n_members in range(unit.n_members - 1, 0, -1)]
+    def _shorter(self, unit: Unit) -> list[Unit]:
+        """Return the same block with fewer members, the longest first."""
+        return [
+            replace(unit, members=slice(unit.members.start, end))
+            for end in range(unit.members.stop - 1, unit.members.start, -1)
+        ]
 
     def count(self) -> int:
         """Return how many receipts there are, in one listing."""
@@ -122,12 +124,16 @@ class Receipts:
         return [sum(size for size, _ in receipt.files.values()) for receipt in receipts if receipt is not None]
 
     def find(self, unit: Unit) -> Receipt | None:
-        """Return the receipt of a unit, None if there is none or it is damaged."""
-        return _read(self.path(unit))
+        """Return the receipt of a unit, None if there is none, it is damaged, or of anything but this unit's files."""
+        receipt = _read(self.path(unit))
+        if receipt is None or (receipt.unit, receipt.n_members) != (unit.name, unit.n_members):
+            return None
+        is_whole = self._files is None or set(receipt.files) == set(self._files(unit))
+        return receipt if is_whole else None
 
     def find_shorter(self, unit: Unit) -> Receipt | None:
         """Return the receipt of the same block when it had fewer members, the one with most of them."""
-        found = (_read(path) for path in self._shorter(unit))
+        found = (self.find(shorter) for shorter in self._shorter(unit))
         return next((receipt for receipt in found if receipt is not None), None)
 
     def add(self, unit: Unit, receipt: Receipt, work: Path) -> None:
@@ -140,7 +146,7 @@ class Receipts:
         """
         path, content = self.path(unit), receipt.to_json()
         for shorter in self._shorter(unit):
-            shorter.unlink(missing_ok=True)
+            self.path(shorter).unlink(missing_ok=True)
         temporary = work / f"{path.name}.receipt"
         temporary.write_bytes(content)
         try:

@@ -15,12 +15,14 @@ from typing import Any
 import numpy as np
 import xarray as xr
 import zarr
+from pydantic_core import from_json
 from zarr.codecs import Crc32cCodec, ZstdCodec
 from zarr.storage import MemoryStore
 
 from climdiff.errors import MismatchError, Problem
-from climdiff.generation.plan import Plan, chunk_shape
+from climdiff.generation.plan import Plan, Unit, chunk_shape, unit_files
 from climdiff.generation.receipts import FOLDER, sha256, to_bytes
+from climdiff.generation.records import PlanRecord
 from climdiff.generation.template import Template, coordinate_dataset, fingerprint, plain
 
 FORMAT = 1
@@ -46,6 +48,10 @@ class Skeleton:
     chunks: tuple[int, ...]
     files: Mapping[str, bytes]
     record: Mapping[str, Any]
+
+    def unit_files(self, unit: Unit) -> set[str]:
+        """Return the chunk files that a unit owns, path below the store."""
+        return unit_files(unit, self.variables, self.chunks, self.shape)
 
     def all_files(self) -> dict[str, bytes]:
         """Return every file in the order in which they may be replaced: the root and the plan last."""
@@ -112,6 +118,7 @@ def build_skeleton(
         "attributes": attributes,
         "files": {name: sha256(data) for name, data in content.items()},
     }
+    record["sha256"] = _seal(record)
     return Skeleton(plan, tuple(template.variables), template.shape, sizes, content, record)
 
 
@@ -130,18 +137,20 @@ def read_record(path: Path) -> dict[str, Any] | None:
     else:
         return None
     try:
-        record = json.loads((path / PLAN_FILE).read_bytes())
+        record: dict[str, Any] = from_json((path / PLAN_FILE).read_bytes())
         version = record["format"]
+        if version == FORMAT and PlanRecord.model_validate(record).sha256 not in (None, _seal(record)):
+            raise ValueError("it was changed since")
     except FileNotFoundError:
         what = f"folder is not empty and has no {PLAN_FILE}, so it is not a climdiff store"
         raise MismatchError(Problem(44, str(path), what, fix)) from None
     except (ValueError, KeyError, TypeError) as error:
-        what = f"not the record of a climdiff store ({error})"
+        what = f"not the record of a climdiff store ({' '.join(str(error).partition(' [type=')[0].split())[:200]})"
         raise MismatchError(Problem(6, str(path / PLAN_FILE), what, "restore it from a copy, or " + fix)) from error
     if version != FORMAT:
         what = f"store has format {version}, this climdiff reads format {FORMAT}"
         raise MismatchError(Problem(44, str(path), what, "use the climdiff version named in the store's attributes"))
-    return dict(record)
+    return record
 
 
 def differences(recorded: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[str]:
@@ -154,6 +163,11 @@ def differences(recorded: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[
     if recorded["members"] > wanted["members"]:
         found.append(f"members: store {recorded['members']}, asked {wanted['members']}")
     return found
+
+
+def _seal(record: Mapping[str, Any]) -> str:
+    """Return the hash of all else in a plan, so that no number of it can change unseen."""
+    return sha256(to_bytes({key: value for key, value in record.items() if key != "sha256"}))
 
 
 def _root(files: Mapping[str, bytes], attributes: Mapping[str, Any]) -> bytes:

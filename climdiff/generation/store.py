@@ -47,7 +47,7 @@ class Store:
         self.path = path
         self.plan: Plan = skeleton.plan
         self.skeleton = skeleton
-        self.receipts = Receipts(path)
+        self.receipts = Receipts(path, skeleton.unit_files)
         self.work = path / FOLDER / "work" / process_name()
         _make_folders(path)
         for folder in self.work.parent.iterdir():
@@ -255,7 +255,7 @@ def _warn_of_version(path: Path, recorded: Mapping[str, Any], provenance: Mappin
 
 def failures(path: Path) -> list[str]:
     """Return why units of a store could not be made, in the order of the units."""
-    return [file.read_text() for file in sorted((path / FOLDER / "failed").glob("*.txt"))]
+    return [file.read_text(errors="replace") for file in sorted((path / FOLDER / "failed").glob("*.txt"))]
 
 
 def damage(path: Path, receipt: Receipt, thorough: bool) -> dict[str, int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from types import ModuleType
 
@@ -85,6 +86,32 @@ def test_a_store_copied_in_part_says_how_many_units_are_missing(fakes: ModuleTyp
     assert problem.code == 11
     assert problem.what == "2 of 6 units are not made yet (t000000-m0001, t000001-m0000)"
     assert "generate command again" in problem.fix
+
+
+@pytest.mark.parametrize("harm", ["no files", "one file", "no receipt"])
+def test_fault_011_a_receipt_that_covers_less_than_its_unit_is_none_and_the_unit_made_again(
+    fakes: ModuleType, path: Path, harm: str
+) -> None:
+    before = fakes.disk_state(path)
+    file = path / ".climdiff" / "receipts" / "t000001-m0000-n0002.json"
+    content = json.loads(file.read_bytes())
+    files = dict(list(content["files"].items())[:1]) if harm == "one file" else {}
+    file.write_text("7" if harm == "no receipt" else json.dumps({**content, "files": files}))
+    (problem,) = check_store(path)
+    assert problem.code == 11 and "1 of 6 units are not made yet (t000001-m0000)" in problem.what
+    fakes.make(path)
+    assert fakes.disk_state(path) == before
+
+
+@pytest.mark.parametrize("members", [10**12, [4], "4"])
+def test_fault_006_a_changed_plan_is_refused_at_once_by_verify_and_generate(
+    fakes: ModuleType, path: Path, members: object
+) -> None:
+    plan = path / ".climdiff" / "plan.json"
+    plan.write_text(json.dumps(json.loads(plan.read_bytes()) | {"members": members}))
+    for use in (check_store, fakes.make):
+        with pytest.raises(MismatchError, match=r"CD-006 .*plan\.json: not the record .* members Input should be "):
+            use(path)
 
 
 @pytest.mark.parametrize("name", ["zarr.json", "pr/zarr.json", "lon/c/0/0"])

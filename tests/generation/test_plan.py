@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from climdiff.errors import RecipeError
-from climdiff.generation.plan import Plan, chunk_shape, suggest_sizes
+from climdiff.generation.plan import Plan, chunk_shape, suggest_sizes, unit_files
 
 SIZES = st.integers(1, 30)
 DIMS = ("realization", "time", "lat", "lon")
@@ -83,6 +83,14 @@ def test_chunks_that_two_units_would_share_are_refused_with_valid_sizes(
         chunk_shape(Plan(100, 10, 30, 4), DIMS, (10, 100, 64, 48), chunks)
     (problem,) = caught.value.problems
     assert problem.code == 72 and what in problem.what and problem.fix == fix
+
+
+def test_the_files_of_all_units_are_every_chunk_once() -> None:
+    plan, chunks = Plan(7, 5, 4, 2), (1, 2, 3, 4)
+    found = [file for unit in plan.units for file in unit_files(unit, ["pr"], chunks, (6, 5))]
+    counts = (5, 4, 2, 2)
+    assert sorted(found) == sorted(f"pr/c/{'/'.join(map(str, index))}" for index in np.ndindex(*counts))
+    assert unit_files(plan.unit(5), ["a", "b"], (2, 4, 6, 5), (6, 5)) == {"a/c/2/1/0/0", "b/c/2/1/0/0"}
 
 
 def test_an_empty_plan_is_refused() -> None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import resource
 import socket
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from climdiff.errors import OutputError
-from climdiff.generation.plan import Plan
+from climdiff.generation.plan import Plan, unit_files
 from climdiff.generation.receipts import FOLDER, Receipt, Receipts, is_abandoned, process_name, put_file, sha256
 
 UNIT = Plan(7, 4, 3, 4).unit(1)
@@ -19,7 +20,7 @@ UNIT = Plan(7, 4, 3, 4).unit(1)
 @pytest.fixture
 def receipts(tmp_path: Path) -> Receipts:
     (tmp_path / FOLDER / "receipts").mkdir(parents=True)
-    return Receipts(tmp_path)
+    return Receipts(tmp_path, None)
 
 
 def receipt(content: bytes = b"abc", n_members: int = 4) -> Receipt:
@@ -36,10 +37,38 @@ def test_a_receipt_reads_back_and_names_no_time_and_no_process() -> None:
     )
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"{}", b'{"unit": 1, "members": 2, "files": {"a": 3}}', b"\xff"])
-def test_a_damaged_receipt_counts_as_none(receipts: Receipts, content: bytes) -> None:
+ENTRY = b'{"pr/c/0/1/0/0": {"size": 3, "sha256": "' + b"a" * 64 + b'"}}'
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        *(b"", b"{", b"[]", b"{}", b"null", b'{"unit": 1, "members": 2, "files": {"a": 3}}', b"\xff", b"[" * 100_000),
+        b'{"unit": "t000001-m0000", "members": 4, "files": []}',
+        b'{"unit": "t000001-m0000", "members": true, "files": ' + ENTRY + b"}",
+        b'{"unit": "t000001-m0000", "members": 4, "files": ' + ENTRY.replace(b"3", b'"3"') + b"}",
+        b'{"unit": "t000001-m0000", "members": 4, "files": ' + ENTRY.replace(b"pr/c", b"../pr/c") + b"}",
+        b'{"unit": "t000001-m0000", "members": 2, "files": ' + ENTRY + b"}",
+        b'{"unit": "t000000-m0000", "members": 4, "files": ' + ENTRY + b"}",
+    ],
+)
+def test_fault_011_a_damaged_receipt_counts_as_none(receipts: Receipts, content: bytes) -> None:
     receipts.path(UNIT).write_bytes(content)
     assert receipts.find(UNIT) is None
+
+
+def test_fault_011_a_receipt_of_other_files_than_the_unit_has_counts_as_none(tmp_path: Path) -> None:
+    (tmp_path / FOLDER / "receipts").mkdir(parents=True)
+    receipts = Receipts(tmp_path, lambda unit: unit_files(unit, ["pr", "tas"], (4, 3, 5, 5), (5, 5)))
+    path, of_both = "pr/c/0/1/0/0", {f"{name}/c/0/1/0/0": (3, sha256(b"abc")) for name in ("pr", "tas")}
+    for files, is_whole in (({}, False), ({path: of_both[path]}, False), (of_both, True)):
+        receipts.path(UNIT).write_bytes(Receipt(UNIT.name, 4, files).to_json())
+        assert (receipts.find(UNIT) is not None) is is_whole
+    shorter = replace(UNIT, members=slice(0, 2))
+    receipts.path(shorter).write_bytes(Receipt(UNIT.name, 2, {path: of_both[path]}).to_json())
+    assert receipts.find_shorter(UNIT) is None
+    receipts.path(shorter).write_bytes(Receipt(UNIT.name, 2, of_both).to_json())
+    assert receipts.find_shorter(UNIT) == Receipt(UNIT.name, 2, of_both)
 
 
 def test_the_second_of_two_equal_receipts_says_nothing_and_a_different_one_is_refused(

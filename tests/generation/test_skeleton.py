@@ -10,6 +10,7 @@ import pytest
 
 from climdiff.errors import MismatchError
 from climdiff.generation.plan import Plan
+from climdiff.generation.receipts import to_bytes
 from climdiff.generation.skeleton import PLAN_FILE, Skeleton, build_skeleton, differences, read_record
 
 
@@ -79,12 +80,41 @@ def test_what_is_not_a_store_is_refused(tmp_path: Path) -> None:
         read_record(tmp_path)
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", "{}"])
-def test_a_damaged_record_is_named(tmp_path: Path, content: str) -> None:
+@pytest.mark.parametrize("content", ["", "{", "[]", "{}", "null", '{"format": 1}', '{"a":' * 100_000])
+def test_fault_006_a_damaged_record_is_named(tmp_path: Path, content: str) -> None:
     (tmp_path / ".climdiff").mkdir()
     (tmp_path / PLAN_FILE).write_text(content)
     with pytest.raises(MismatchError, match=r"CD-006 .*plan.json: not the record of a climdiff store"):
         read_record(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        *(("members", value) for value in (8, 0, -1, 10**12, 10**40, 4.0, "4", None, True)),
+        *(("identity", value) for value in ({}, [], None)),
+        *(("attributes", value) for value in ({}, [], "a")),
+        *(("files", value) for value in ({}, [], {"pr/zarr.json": 1}, None)),
+        ("format", "1"),
+    ],
+)
+@pytest.mark.parametrize("is_old", [False, True])
+def test_fault_006_a_plan_that_was_changed_is_refused(
+    fakes: ModuleType, tmp_path: Path, key: str, value: object, is_old: bool
+) -> None:
+    (tmp_path / ".climdiff").mkdir()
+    record = dict(build(fakes).record)
+    if is_old:
+        del record["sha256"]
+    (tmp_path / PLAN_FILE).write_bytes(to_bytes(record))
+    assert read_record(tmp_path) == record
+    (tmp_path / PLAN_FILE).write_bytes(to_bytes({**record, key: value}))
+    if is_old and value in (8, {}) and key != "identity":
+        return  # a store from before plans had a hash
+    with pytest.raises(MismatchError) as caught:
+        read_record(tmp_path)
+    (problem,) = caught.value.problems
+    assert problem.code == (44 if key == "format" else 6) and "\n" not in str(problem)
 
 
 def test_a_store_of_a_newer_format_is_refused(tmp_path: Path) -> None:
