@@ -62,5 +62,6 @@ def _blocks(matches: Mapping[str, Match]) -> Iterator[dict[str, np.ndarray]]:
         found = {}
         for name, pair in matches.items():
             members, truth = pair.read(span)
-            found[name] = np.concatenate([members, truth[None]]).astype(np.float64)
+            in_order = [list(pair.cells).index(dim) + 2 for dim in first.cells]
+            found[name] = np.concatenate([members, truth[None]]).astype(np.float64).transpose(0, 1, *in_order)
         yield found

@@ -33,6 +33,12 @@ def test_members_that_lost_the_relation_of_variables_are_found_out():
     assert found["tas"]["correlation_pr"] == found["pr"]["correlation_tas"]
 
 
+def test_the_order_of_dimensions_changes_nothing():
+    forecast, truth = pair()
+    turned = [ds.assign(tas=ds["tas"].transpose(..., "x", "y")) for ds in (forecast, truth)]
+    assert found_in(*turned) == found_in(forecast, truth)
+
+
 def test_it_is_the_mean_over_cells_of_that_of_xarray_and_holes_are_left_out(monkeypatch: pytest.MonkeyPatch):
     forecast, truth = pair()
     truth["tas"][10:40, 1] = np.nan
