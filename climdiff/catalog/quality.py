@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,10 +13,9 @@ import xarray as xr
 from climdiff.catalog.opening import Opened
 from climdiff.catalog.plausibility import implausible
 from climdiff.catalog.schema import Part, Variable
+from climdiff.catalog.stand_ins import listed, stand_ins
 from climdiff.errors import Problem
 
-SENTINELS = (-9999.0, -999.0, -99999.0, -32768.0, -32767.0)
-HUGE = 1e15  # 1e20 and 9.97e36 are common fill values; nothing measured comes near
 _SAMPLE_CELLS = 2_000_000
 _BLOCK_CELLS = 4_000_000
 _QUANTILE_SAMPLE = 1_000_000
@@ -101,7 +101,7 @@ class Scan:
     smallest: float = np.inf
     largest: float = -np.inf
     n_infinite: int = 0
-    sentinels: dict[str, int] = field(default_factory=dict)
+    sentinels: Counter[str] = field(default_factory=Counter)
     n_missing: int = 0
     n_cells: int = 0
     n_dates: int = 0
@@ -115,7 +115,7 @@ class Scan:
 
     def add(self, block: xr.DataArray, conversion: tuple[float, float] = (1.0, 0.0)) -> None:
         """Take in some times of the variable; every `stride`-th value is kept for the percentile."""
-        fields = block.values if "time" in block.dims else block.values[None]
+        fields = block.transpose("time", ...).values if "time" in block.dims else block.values[None]
         is_missing = np.isnan(fields)
         finite = fields[np.isfinite(fields)].astype(float)
         self.n_infinite += int(np.isinf(fields).sum())
@@ -128,7 +128,7 @@ class Scan:
             self.smallest = min(self.smallest, float(finite.min()))
             self.largest = max(self.largest, float(finite.max()))
             self.sample.append(finite[:: min(self.stride, finite.size)])
-            _count_sentinels(self, finite, *conversion)
+            self.sentinels += stand_ins(finite, *conversion)
         labels = map(str, block["time"].to_index()) if "time" in block.dims else ["the only field"]
         for label, gone in zip(labels, is_missing, strict=True):
             if gone.all():
@@ -148,11 +148,6 @@ class Scan:
     def high(self) -> float:
         """The 99.9th percentile; there has to be a finite value."""
         return float(np.quantile(np.concatenate(self.sample), 0.999))
-
-    @property
-    def stand_ins(self) -> str:
-        """What values that stand for missing ones were found, in words; empty without any."""
-        return ", ".join(f"{value} in {count} cells" for value, count in self.sentinels.items())
 
     def missing_problems(self, name: str, where: str) -> list[Problem]:
         """Return problems a sample cannot show: missing values (CD-033), no variance (CD-034), a dead tail (CD-009)."""
@@ -194,15 +189,6 @@ def stride(size: int) -> int:
     return max(1, int(np.ceil(size / _QUANTILE_SAMPLE)))
 
 
-def _count_sentinels(scan: Scan, finite: np.ndarray, scale: float, offset: float) -> None:
-    ours = {f"{sentinel:g}": np.float32(sentinel * scale + offset) for sentinel in SENTINELS}
-    counts = {name: int((finite == sentinel).sum()) for name, sentinel in ours.items()}
-    counts["beyond 1e15"] = int((np.abs(finite - offset) > HUGE * abs(scale)).sum())
-    for name, count in counts.items():
-        if count:
-            scan.sentinels[name] = scan.sentinels.get(name, 0) + count
-
-
 def _follow_tail(scan: Scan, fields: np.ndarray) -> None:
     for values in fields:
         low = float(values.flat[0])
@@ -217,7 +203,7 @@ def value_problems(name: str, variable: Variable, scan: Scan, where: str) -> lis
     """Return sentinels (CD-032), infinities (CD-033) and implausible or impossible numbers (CD-030)."""
     problems = []
     if scan.sentinels:
-        what = f"variable {name!r} has values that stand for missing ones: {scan.stand_ins}"
+        what = f"variable {name!r} has values that stand for missing ones: {listed(scan.sentinels)}"
         return [Problem(32, where, what, f"set missing: [...] of {name} in the entry")]
     if scan.n_infinite:
         what = f"variable {name!r} is infinite in {scan.n_infinite} cells"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,8 +13,9 @@ import xarray as xr
 
 from climdiff.catalog.chunks import absent_chunks
 from climdiff.catalog.locations import netcdf_problem
-from climdiff.catalog.plausibility import implausible
+from climdiff.catalog.plausibility import implausible_at_any_time
 from climdiff.catalog.quality import Scan, stride
+from climdiff.catalog.stand_ins import listed
 from climdiff.catalog.units import conversion
 from climdiff.data.times import iso_dates
 from climdiff.errors import DataError, Problem
@@ -24,10 +24,6 @@ TEXTS = ("units", "standard_name", "long_name", "axis")
 """Attributes that say what a variable is."""
 Attributes = Mapping[str, Mapping[str, Any]]
 """Attributes by variable."""
-FEW_DATES = 30
-"""So many dates may pass without rain, or with wind from one side."""
-
-logger = logging.getLogger(__name__)
 
 
 def open_file(path: Path, chunks: dict[str, int] | None = None) -> xr.Dataset:
@@ -95,52 +91,45 @@ def variable_problems(coarse: xr.Dataset, name: str, wanted: Mapping[str, Any], 
 
 
 def value_problems(field: xr.DataArray, wanted: Mapping[str, Any], where: str) -> list[Problem]:
-    """Return what is wrong with values that are or become a variable of the model; NaN is not.
+    """Return what is wrong with values of a target; NaN is not.
 
-    Values that stand for missing ones (CD-032); infinite ones, ones beyond what the variable can be, and a mean or
-    99.9th percentile that only a slip in the units explains (CD-030).
+    Values that stand for missing ones (CD-032); infinite ones, ones beyond what the variable can be, and ones that only
+    a slip in the units explains (CD-030).
     """
     scan = Scan(stride=stride(field.size))
     if field.size:
         scan.add(field)
-    return _found(scan, str(field.name), wanted, where)
+    low = max(wanted.get("valid_min", -np.inf), wanted.get("lower_bound", -np.inf))
+    high = min(wanted.get("valid_max", np.inf), wanted.get("upper_bound", np.inf))
+    return _found(scan, str(field.name), {**wanted, "valid_min": low, "valid_max": high}, where)
 
 
 def _found(scan: Scan, name: str, wanted: Mapping[str, Any], where: str) -> list[Problem]:
     if scan.sentinels:
-        what = f"variable '{name}' has values that stand for missing ones: {scan.stand_ins}"
+        what = f"variable '{name}' has values that stand for missing ones: {listed(scan.sentinels)}"
         return [Problem(32, where, what, "make them NaN, or name them in the attribute _FillValue")]
     if scan.n_infinite:
         what = f"variable '{name}' is infinite in {scan.n_infinite} cells"
         return [Problem(30, where, what, "make them NaN where they are missing, or correct them")]
     if not scan.n:
         return []
-    low = max(wanted.get("valid_min", -np.inf), wanted.get("lower_bound", -np.inf))
-    high = min(wanted.get("valid_max", np.inf), wanted.get("upper_bound", np.inf))
+    low, high = wanted.get("valid_min", -np.inf), wanted.get("valid_max", np.inf)
     # values that were rounded to float32 may pass bounds that were not
     if scan.smallest < min(low, float(np.float32(low))) or scan.largest > max(high, float(np.float32(high))):
-        what = (
-            f"variable '{name}' reaches from {scan.smallest:g} to {scan.largest:g}, plausible are {low:g} to {high:g}"
-        )
+        reach = f"{scan.smallest:g} to {scan.largest:g}"
+        what = f"variable '{name}' reaches from {reach}, plausible are {low:g} to {high:g}"
         return [Problem(30, where, what, "check units and missing values")]
     return _units_problems(scan, name, wanted, where)
 
 
 def _units_problems(scan: Scan, name: str, wanted: Mapping[str, Any], where: str) -> list[Problem]:
-    """Return a problem where numbers are no such variable in its units; where a few dates may be so, say so only."""
+    """Return a problem where numbers are no such variable in its units."""
     if wanted.get("is_plausibility_checked", "true") == "false":
         return []
-    known = str(wanted.get("standard_name", "")), str(wanted.get("units", "")), scan.mean, scan.high
-    strange = implausible(*known)
-    if not strange:
-        return []
-    if scan.n_dates < FEW_DATES and not implausible(*known, is_few=True):
-        logger.warning("%s: variable '%s' %s; can be right for %d dates only", where, name, strange, scan.n_dates)
-        return []
-    fix = (
-        "convert the values; if they are right, set is_plausibility_checked: false in the catalog entry and train again"
-    )
-    return [Problem(30, where, f"variable '{name}' {strange}", fix)]
+    known = str(wanted.get("standard_name", "")), str(wanted.get("units", ""))
+    strange = implausible_at_any_time(*known, scan.mean, scan.largest, scan.n_dates)
+    fix = "convert the values; if they are right, train with is_plausibility_checked: false in the catalog entry"
+    return [Problem(30, where, f"variable '{name}' {strange}", fix)] if strange else []
 
 
 def time_problems(coarse: xr.Dataset, where: str) -> list[Problem]:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 
-from climdiff.catalog.quality import HUGE, SENTINELS
+from climdiff.catalog import stand_ins
 from climdiff.data.times import iso_dates, pair_times
 from climdiff.errors import DataError, Problem
 
@@ -89,7 +89,7 @@ class Match:
         return np.dtype(np.float32 if any(d.kind == "f" and d.itemsize <= 4 for d in both) else np.float64)
 
     def _stand_ins(self, block: xr.DataArray, where: str) -> list[Problem]:
-        found = ", ".join(f"{number} in {count} cells" for number, count in stand_ins(block.values).items())
+        found = stand_ins.listed(stand_ins.stand_ins(block.values))
         if not found:
             return []
         first, last = (iso_dates(block[self.time], [place]) for place in (0, -1))
@@ -166,16 +166,6 @@ def incomplete(members: np.ndarray, truth: np.ndarray) -> np.ndarray:
         n_finite += np.isfinite(member)
     bad = (n_finite < len(members)) & ~((n_finite == 0) & np.isnan(truth) & ~np.isinf(members).any(axis=0))
     return np.asarray(bad.reshape(len(truth), -1).any(axis=1))
-
-
-def stand_ins(values: np.ndarray) -> dict[str, int]:
-    """Return how many of the values are numbers that stand for missing ones, {number: count}."""
-    low, high = np.fmin.reduce(values, None), np.fmax.reduce(values, None)
-    if low > max(SENTINELS) and high <= HUGE:  # a look at the ends is enough for nearly all data
-        return {}
-    counts = {f"{number:g}": int((values == number).sum()) for number in SENTINELS}
-    counts[f"beyond {HUGE:g}"] = int((np.isfinite(values) & (np.abs(values) > HUGE)).sum())
-    return {number: count for number, count in counts.items() if count}
 
 
 def listed(times: np.ndarray) -> str:

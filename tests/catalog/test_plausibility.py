@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from climdiff.catalog.plausibility import implausible
+from climdiff.catalog.plausibility import implausible, implausible_at_any_time
 
 RAIN = "precipitation_flux"
 
@@ -37,11 +37,25 @@ def test_what_has_no_gate_or_is_zero_passes():
     assert implausible(RAIN, "mm day-1", 0.0, 0.0) is None
 
 
-def test_a_few_dates_may_be_dry_or_drown_or_have_wind_from_the_east_but_no_slip_of_units():
-    assert implausible(RAIN, "mm day-1", 500.0, 3500.0, is_few=True) is None
-    assert implausible(RAIN, "mm day-1", 1e-4, 0.01) is not None
-    assert implausible(RAIN, "mm day-1", 1e-4, 0.01, is_few=True) is None
-    assert "too large" in implausible(RAIN, "kg m-2 s-1", 2.4, 60.0, is_few=True)
-    assert implausible("eastward_wind", "m s-1", -4.0, -0.2) is not None
-    assert implausible("eastward_wind", "m s-1", -4.0, -0.2, is_few=True) is None
-    assert "looks like 273.15 too small" in implausible("air_temperature", "K", 12.0, 35.0, is_few=True)
+@pytest.mark.parametrize(
+    ("name", "units", "mean", "largest"),
+    [
+        (RAIN, "mm day-1", 1e-3, 0.1),  # a summer of one gauge
+        (RAIN, "mm h-1", 6e-6, 0.1),  # two days of radar with one light shower
+        (RAIN, "mm day-1", 500.0, 3500.0),  # a flood
+        ("eastward_wind", "m s-1", -6.0, -3.7),  # trade winds
+        ("wind_speed", "m s-1", 0.1, 0.3),
+    ],
+)
+def test_any_weather_passes_where_a_climate_would_not(name, units, mean, largest):
+    assert implausible(name, units, mean, largest) is not None
+    assert implausible_at_any_time(name, units, mean, largest, 92) is None
+
+
+def test_fault_030_slips_of_units_are_told_at_any_time():
+    assert "too large" in implausible_at_any_time(RAIN, "kg m-2 s-1", 2.4, 60.0, 1)
+    assert "looks like 273.15 too small" in implausible_at_any_time("air_temperature", "K", 12.0, 35.0, 1)
+    flux = RAIN, "mm day-1", 2.4 / 86400, 60.0 / 86400
+    assert "largest value of 0.0006944 mm day-1" in implausible_at_any_time(*flux, 30)
+    assert implausible_at_any_time(*flux, 29) is None  # that may be a dry month
+    assert implausible_at_any_time("sea_ice_thickness", "m", 1e30, 1e30, 1) is None

@@ -25,7 +25,7 @@ def test_fault_025_another_calendar_than_declared_is_refused(data_set, days):
     assert "calendar 'proleptic_gregorian', the entry says '360_day'" in opening_problems()[0]
 
 
-@pytest.mark.parametrize(("value", "name"), [(-9999.0, "-9999"), (1e20, "beyond 1e15")])
+@pytest.mark.parametrize(("value", "name"), [(-9999.0, "-9999"), (1e20, "beyond 1e+19")])
 def test_fault_032_a_sentinel_is_found_before_its_unit_hides_it(data_set, days, value, name):
     raw = days()
     raw.tas[:, 1, 2] = value

@@ -241,7 +241,7 @@ def test_an_axis_of_no_cells_is_another_grid():
 
 @pytest.mark.parametrize("number", [-9999.0, -999.0, -32768.0, 1e20, 9.96921e36, -1e300])
 def test_fault_032_numbers_that_stand_for_missing_values_are_counted_on_either_side(number: float):
-    name = f"{number:g}" if abs(number) < 1e15 else "beyond 1e+15"
+    name = f"{number:g}" if abs(number) < 1e15 else "beyond 1e+19"
     ensemble, reference = forecast().astype(np.float64, keep_attrs=True), truth().astype(np.float64, keep_attrs=True)
     ensemble["pr"][1, 2:, 0, 0] = reference["pr"][0, 0, 0] = number
     for sides, role, count in (((ensemble, truth()), "forecast", 2), ((forecast(), reference), "truth", 1)):
