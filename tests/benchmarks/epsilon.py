@@ -1,6 +1,6 @@
 """Measures what makes epsilon prediction robust: prints the table of docs/epsilon.md.
 
-    CLIMDIFF_DATA=<data> python tests/benchmarks/epsilon.py [--steps 500] [--runs DIR]
+    CLIMDIFF_DATA=/path/to/data python tests/benchmarks/epsilon.py [--steps 500] [--runs DIR]
 
 Trains the tiny network on radar2km for each variant and seed, draws 8 members of every validation patch, and prints
 fair CRPS relative to the mean absolute error of bilinear interpolation, spread-skill and the largest value. The test

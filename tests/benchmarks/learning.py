@@ -1,6 +1,6 @@
 """Time to a fair CRPS on radar rain: climdiff beside pipelines built on the networks of diffusers.
 
-    CLIMDIFF_DATA=<data> OMP_NUM_THREADS=1 python tests/benchmarks/learning.py 180
+    CLIMDIFF_DATA=/path/to/data OMP_NUM_THREADS=1 python tests/benchmarks/learning.py 180
 
 Our network is trained for a budget of processor seconds, each peer for three times as many. Where a peer's fair CRPS is
 still higher then, we reached ours at least three times as fast. Every training runs its whole schedule of learning

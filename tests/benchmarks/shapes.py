@@ -1,6 +1,6 @@
 """Shapes of the network compared on radar rain after equal processor time: one training, one line of JSON.
 
-    CLIMDIFF_DATA=<data> OMP_NUM_THREADS=1 python tests/benchmarks/shapes.py tiny 1000 0
+    CLIMDIFF_DATA=/path/to/data OMP_NUM_THREADS=1 python tests/benchmarks/shapes.py tiny 1000 0
 
 A fourth argument is how many Newton-Schulz steps Muon takes (5).
 
