@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Hashable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -30,7 +29,7 @@ def absent_chunks(
         fill = 0 if array.fill_value is None else array.fill_value
         if values.ndim == 0 or values.dtype.kind != "f" or _is_missing(fill, values.encoding):
             continue
-        absent = list(_absent(path / (group or "") / str(name), array))
+        absent = list(_absent(path / array.path, array))
         if absent:
             what = f"variable '{name}' lacks {len(absent)} chunks, the first is {_place(values, array, absent[0])}"
             fix = f"copy the store again, or, if every value there is {fill}, write it with write_empty_chunks=True"
@@ -44,9 +43,8 @@ def _is_missing(fill: Any, encoding: dict[Any, Any]) -> bool:
 
 def _absent(folder: Path, array: zarr.Array) -> Iterator[tuple[int, ...]]:
     """Yield the indices of chunks, or of shards, without a file."""
-    present = {f"{base}/{file}" for base, _, files in os.walk(folder) for file in files}
     for index in np.ndindex(*(-(-size // length) for size, length in zip(array.shape, _lengths(array), strict=True))):
-        if f"{folder}/{array.metadata.encode_chunk_key(index)}" not in present:
+        if not (folder / array.metadata.encode_chunk_key(index)).is_file():
             yield index
 
 

@@ -54,6 +54,33 @@ def test_fault_003_shards_in_a_group_are_looked_for(tmp_path):
     assert "the first is (1, 0); they would be read as 0.0" in problem.what
 
 
+@pytest.mark.parametrize("group", ["inner", "/inner", "inner/", "/inner/"])
+def test_fault_003_a_group_is_looked_into_however_its_path_is_spelled(tmp_path, group):
+    root = zarr.open_group(tmp_path / "a.zarr", mode="w", zarr_format=3).create_group("inner")
+    array = root.create_array("pr", shape=(4,), chunks=(2,), dtype="f4", dimension_names=["x"])
+    array[...] = 1
+    content = xr.open_zarr(tmp_path / "a.zarr", group=group, chunks=None, consolidated=False)
+    assert absent_chunks(tmp_path / "a.zarr", content, ["pr"], group) == []
+    (tmp_path / "a.zarr" / "inner" / "pr" / "c" / "1").unlink()
+    assert len(absent_chunks(tmp_path / "a.zarr", content, ["pr"], group)) == 1
+
+
+def test_fault_003_chunks_behind_a_link_are_there_and_those_behind_a_broken_link_are_not(tmp_path):
+    array = zarr.open_group(tmp_path / "a.zarr", mode="w", zarr_format=3).create_array(
+        "pr", shape=(4,), chunks=(2,), dtype="f4", dimension_names=["x"]
+    )
+    array[...] = 1
+    folder = tmp_path / "a.zarr" / "pr" / "c"
+    folder.rename(tmp_path / "elsewhere")
+    folder.symlink_to(tmp_path / "elsewhere")
+    content = xr.open_zarr(tmp_path / "a.zarr", chunks=None, consolidated=False)
+    assert absent_chunks(tmp_path / "a.zarr", content, ["pr"]) == []
+    (folder / "1").unlink()
+    (folder / "1").symlink_to(tmp_path / "nowhere")
+    (problem,) = absent_chunks(tmp_path / "a.zarr", content, ["pr"])
+    assert "lacks 1 chunks, the first is (1); they would be read as 0.0" in problem.what
+
+
 def test_flags_and_scalars_that_are_all_zero_have_no_chunks(tmp_path):
     dataset = xr.Dataset({"flag": ("x", np.zeros(4, "i4")), "height": 0.0})
     dataset.to_zarr(tmp_path / "a.zarr", zarr_format=2, encoding={"height": {"_FillValue": None}})
