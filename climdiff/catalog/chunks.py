@@ -18,8 +18,8 @@ def absent_chunks(
 ) -> list[Problem]:
     """Return CD-003 for each of the variables `names` in which absent chunks would be read as numbers.
 
-    Where they are read as missing, they are gaps, as zarr has it. Whole numbers (flags, masks) and scalars are not
-    looked at: writers leave out chunks that hold nothing but 0. `content` is the store as xarray opened it.
+    Where they are read as missing, they are gaps, as zarr has it. Whole numbers (flags, masks), dates and single values
+    are not looked at: writers leave out chunks that hold nothing but 0. `content` is the store as xarray opened it.
     """
     problems = []
     root = zarr.open_group(path, mode="r", path=group or "")
@@ -27,7 +27,7 @@ def absent_chunks(
         values, array = content[name], root[str(name)]
         assert isinstance(array, zarr.Array)
         fill = 0 if array.fill_value is None else array.fill_value
-        if values.ndim == 0 or values.dtype.kind != "f" or _is_missing(fill, values.encoding):
+        if values.size == 1 or values.dtype.kind != "f" or _is_missing(fill, values.encoding):
             continue
         absent = list(_absent(path / array.path, array))
         if absent:

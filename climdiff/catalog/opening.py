@@ -112,13 +112,15 @@ def _open_local(part: Part, path: Path) -> xr.Dataset:
 
 
 def _wanted(content: xr.Dataset, part: Part) -> list[str]:
-    """Return the names, in the file, of variables that could be one of the part's."""
-    names = {variable.source_name or name for name, variable in part.variables.items()}
+    """Return the names, in the file, of coordinates and of variables that could be one of the part's."""
+    names = {variable.source_name or name for name, variable in part.variables.items()} | set(part.auxiliary)
     kinds = {variable.standard_name for variable in part.variables.values()}
     return [
         str(name)
-        for name, values in content.data_vars.items()
-        if part.rename.get(str(name), name) in names or values.attrs.get("standard_name") in kinds
+        for name, values in content.variables.items()
+        if name in content.coords
+        or part.rename.get(str(name), name) in names
+        or values.attrs.get("standard_name") in kinds | {"latitude", "longitude"}
     ]
 
 

@@ -60,7 +60,7 @@ def _opened(path: Path, chunks: dict[str, int] | None) -> xr.Dataset:
     try:
         if path.is_dir():
             content = xr.open_zarr(path, chunks=chunks, decode_coords="all")
-            problems = absent_chunks(path, content, content.data_vars)
+            problems = absent_chunks(path, content, content.variables)
             if problems:
                 raise DataError(*problems)
             return content

@@ -22,7 +22,7 @@ def lacking(path, chunk, dataset=FIELDS, **options):
 
 def found(path):
     content = xr.open_zarr(path, chunks=None)
-    return absent_chunks(path, content, content.data_vars)
+    return absent_chunks(path, content, content.variables)
 
 
 @pytest.mark.parametrize("fill", [{"_FillValue": None}, {"_FillValue": None, "dtype": "i2", "scale_factor": 0.5}])
@@ -81,8 +81,10 @@ def test_fault_003_chunks_behind_a_link_are_there_and_those_behind_a_broken_link
     assert "lacks 1 chunks, the first is (1); they would be read as 0.0" in problem.what
 
 
-def test_flags_and_scalars_that_are_all_zero_have_no_chunks(tmp_path):
-    dataset = xr.Dataset({"flag": ("x", np.zeros(4, "i4")), "height": 0.0})
-    dataset.to_zarr(tmp_path / "a.zarr", zarr_format=2, encoding={"height": {"_FillValue": None}})
+def test_flags_and_single_values_that_are_all_zero_have_no_chunks(tmp_path):
+    dataset = xr.Dataset({"flag": ("x", np.zeros(4, "i4")), "height": 0.0, "level": ("level", [0.0])})
+    encoding = {name: {"_FillValue": None} for name in ("height", "level")}
+    dataset.to_zarr(tmp_path / "a.zarr", zarr_format=2, encoding=encoding, write_empty_chunks=False)
     assert not (tmp_path / "a.zarr" / "flag" / "0").exists()
+    assert not (tmp_path / "a.zarr" / "level" / "0").exists()
     assert found(tmp_path / "a.zarr") == []

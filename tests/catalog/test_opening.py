@@ -61,6 +61,22 @@ def test_fault_003_a_store_lacks_no_chunk_of_a_variable_of_the_entry(data_set, d
         open_part("my-set/fine")
 
 
+@pytest.mark.parametrize("lacks", ["place", "latitude", "valid_time"])
+def test_fault_003_a_store_lacks_no_chunk_of_a_coordinate(data_set, days, lacks):
+    folder = data_set(
+        {"urlpath: set/fine*.nc": "engine: zarr\n    urlpath: set/fine.zarr\n    auxiliary: [valid_time]"}
+    )
+    raw = days().assign_coords(place=(("lat", "lon"), np.ones((4, 5))))
+    raw = raw.assign(  # no variable names these two as its coordinates
+        latitude=(("lat", "lon"), np.ones((4, 5)), {"standard_name": "latitude"}), valid_time=("time", np.ones(20))
+    )
+    raw.to_zarr(folder / "fine.zarr", zarr_format=2, encoding={lacks: {"_FillValue": None}})
+    open_part("my-set/fine")
+    (folder / "fine.zarr" / lacks / ".".join("0" * raw[lacks].ndim)).unlink()
+    with pytest.raises(DataError, match=rf"CD-003 .*fine\.zarr: variable '{lacks}' lacks 1 chunks"):
+        open_part("my-set/fine")
+
+
 @pytest.mark.parametrize(
     ("units", "found"), [("mm fortnight-1", "units 'mm fortnight-1'"), (None, "no units"), ("m", "'m'")]
 )

@@ -112,6 +112,17 @@ def test_fault_003_a_chunk_that_would_be_read_as_a_number_has_to_be_there(tmp_pa
         inputs.open_file(path)
 
 
+def test_fault_003_a_coordinate_lacks_no_chunk_that_would_be_read_as_a_number(tmp_path):
+    path = tmp_path / "a.zarr"
+    places = {"lat": (("y", "x"), np.full((2, 3), 45.0))}
+    encoding = {"lat": {"chunks": (1, 3), "_FillValue": None}}
+    predictors().assign_coords(places).to_zarr(path, zarr_format=2, encoding=encoding)
+    assert inputs.open_file(path)["lat"].min() == 45
+    (path / "lat" / "1.0").unlink()
+    with pytest.raises(DataError, match=r"CD-003 .*a\.zarr: variable 'lat' lacks 1 chunks, the first is \(1, 0\)"):
+        inputs.open_file(path)
+
+
 @pytest.mark.parametrize(("name", "value"), [("units", 1e300), ("scale_factor", "two")])
 def test_fault_008_attributes_that_cannot_be_used_are_told(tmp_path, name, value):
     times = xr.DataArray(np.array([0.0, 1e300]), dims="time", attrs={"units": "days since 2000-01-01"})
