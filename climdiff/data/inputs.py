@@ -59,7 +59,9 @@ def _opened(path: Path, chunks: dict[str, int] | None) -> xr.Dataset:
         raise DataError(problem)
     try:
         if path.is_dir():
-            content = xr.open_zarr(path, chunks=chunks, decode_coords="all")
+            # Without an answer, xarray looks for consolidated metadata and warns where there are none.
+            consolidated = (path / ".zmetadata").is_file()
+            content = xr.open_zarr(path, chunks=chunks, decode_coords="all", consolidated=consolidated)
             problems = absent_chunks(path, content, content.variables)
             if problems:
                 raise DataError(*problems)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import warnings
 
 import numpy as np
 import pytest
 import xarray as xr
+import zarr
 
 from climdiff.data import inputs
 from climdiff.errors import DataError
@@ -121,6 +123,17 @@ def test_fault_003_a_coordinate_lacks_no_chunk_that_would_be_read_as_a_number(tm
     (path / "lat" / "1.0").unlink()
     with pytest.raises(DataError, match=r"CD-003 .*a\.zarr: variable 'lat' lacks 1 chunks, the first is \(1, 0\)"):
         inputs.open_file(path)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("is_consolidated", [True, False])
+@pytest.mark.parametrize("zarr_format", [2, 3])
+def test_a_store_is_opened_without_a_warning(tmp_path, zarr_format, is_consolidated):
+    predictors().to_zarr(tmp_path / "a.zarr", zarr_format=zarr_format, consolidated=False)
+    if is_consolidated:
+        with warnings.catch_warnings(action="ignore"):
+            zarr.consolidate_metadata(tmp_path / "a.zarr")
+    assert inputs.open_file(tmp_path / "a.zarr").load().equals(predictors())
 
 
 @pytest.mark.parametrize(("name", "value"), [("units", 1e300), ("scale_factor", "two")])
