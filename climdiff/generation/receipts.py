@@ -9,7 +9,6 @@ import hashlib
 import itertools
 import json
 import os
-import socket
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,6 +17,7 @@ from climdiff.errors import OutputError, Problem
 from climdiff.generation.crashpoints import crash_point
 from climdiff.generation.plan import Unit
 from climdiff.generation.records import ReceiptRecord
+from climdiff.replacement import replacing
 
 FOLDER = ".climdiff"
 
@@ -56,43 +56,14 @@ def sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def process_name() -> str:
-    """Return a name for the files of this process, by host and process number."""
-    return f"{socket.gethostname()}-{os.getpid()}"
-
-
-def is_abandoned(name: str) -> bool:
-    """Return whether `name`, made by `process_name` on this host, belongs to a process that has ended."""
-    host, _, number = name.rpartition("-")
-    if host != socket.gethostname() or not number.isdigit():
-        return False
-    try:
-        os.kill(int(number), 0)
-    except ProcessLookupError:
-        return True
-    except PermissionError:
-        return False
-    return int(number) == os.getpid()
-
-
 def put_file(path: Path, content: bytes, work: Path) -> None:
-    """Put a file in place in one step: written under `work`, flushed to the disk, renamed.
+    """Put a file in place in one step, written under `work`, which must be this process's own.
 
     Raises:
         OSError: it cannot be written, and names it; nothing of it is left.
     """
-    temporary = work / sha256(str(path).encode())[:16]
-    try:
-        with temporary.open("wb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.replace(path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        error.filename = str(path)
-        raise
+    with replacing(path, work / sha256(str(path).encode())[:16]) as building:
+        building.write_bytes(content)
 
 
 class Receipts:

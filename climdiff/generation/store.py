@@ -25,17 +25,10 @@ from zarr.storage import MemoryStore
 from climdiff.errors import MismatchError, OutputError, Problem
 from climdiff.generation.crashpoints import crash_point
 from climdiff.generation.plan import Plan, Unit, suggest_sizes
-from climdiff.generation.receipts import (
-    FOLDER,
-    Receipt,
-    Receipts,
-    is_abandoned,
-    process_name,
-    put_file,
-    sha256,
-)
+from climdiff.generation.receipts import FOLDER, Receipt, Receipts, put_file, sha256
 from climdiff.generation.skeleton import CODECS, Skeleton, build_skeleton, differences, read_record
 from climdiff.generation.template import Template
+from climdiff.replacement import is_abandoned, process_name
 
 logger = logging.getLogger(__name__)
 

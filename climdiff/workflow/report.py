@@ -16,6 +16,7 @@ from climdiff.recipe.fields import Baseline
 from climdiff.recipe.load import parse
 from climdiff.recipe.schema import Recipe
 from climdiff.recipe.show import to_yaml
+from climdiff.replacement import replacing
 from climdiff.report.calibrations import calibration_figure
 from climdiff.report.curves import loss_figure, rank_histogram_figure, reliability_figure, spectra_figure
 from climdiff.report.differences import differences_figure, standing
@@ -33,7 +34,7 @@ from climdiff.verification.spectra import Spectrum
 from climdiff.workflow import rungs
 from climdiff.workflow.calibration import ways
 from climdiff.workflow.search import BAND
-from climdiff.workflow.verification import Verdict, replacing
+from climdiff.workflow.verification import Verdict
 
 N_MAPS = 3
 PROVENANCE = ("version", "bundle_hash", "sampler", "steps", "guidance", "precision", "seed", "split")

@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +23,8 @@ from climdiff import build, bundle, methods
 from climdiff.data.pairs import Pairs
 from climdiff.data.times import evenly_spread
 from climdiff.errors import DataError, MismatchError, Problem, RecipeError
-from climdiff.generation.receipts import put_file
 from climdiff.recipe.load import changed
+from climdiff.replacement import replacing
 from climdiff.report.sweeps import EVALUATIONS, Point, sweep_figure
 from climdiff.verification.scorecard import VariableScores, scorecard
 
@@ -136,7 +135,8 @@ def _add(out: Path, about: Mapping[str, Any], new: Sequence[Row]) -> list[Row]:
         fcntl.flock(folder, fcntl.LOCK_EX)
         fresh = [(row.settings, row.variable) for row in new]
         rows = [row for row in _read(out, about) if (row.settings, row.variable) not in fresh] + list(new)
-        put_file(out, json.dumps({**about, "rows": [asdict(row) for row in rows]}, indent=1).encode(), out.parent)
+        with replacing(out) as building:
+            building.write_text(json.dumps({**about, "rows": [asdict(row) for row in rows]}, indent=1))
     finally:
         os.close(folder)
     return rows
@@ -164,9 +164,8 @@ def draw(rows: Sequence[Row], variable: str, units: str) -> Figure:
 
 def put_picture(figure: Figure, path: Path) -> None:
     """Put a figure in place as a PNG, in one step."""
-    pixels = BytesIO()
-    figure.savefig(pixels, format="png", dpi=160)
-    put_file(path, pixels.getvalue(), path.parent)
+    with replacing(path) as building:
+        figure.savefig(building, format="png", dpi=160)
 
 
 def _short(key: str, value: str) -> str:

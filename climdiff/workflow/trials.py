@@ -17,8 +17,9 @@ from climdiff.bundle import Model
 from climdiff.data.pairs import Pairs
 from climdiff.downscalers.diffusion import DiffusionDownscaler
 from climdiff.errors import MismatchError, OutputError, Problem, RecipeError
-from climdiff.generation.receipts import put_file, sha256
+from climdiff.generation.receipts import sha256
 from climdiff.recipe.schema import Sample
+from climdiff.replacement import replacing
 from climdiff.verification import spectra
 from climdiff.verification.dates import SUMS, DateScores, date_scores, joined
 from climdiff.verification.ensembles import incomplete
@@ -91,7 +92,8 @@ class Trials:
         if row is None:
             row = self._drawn(_drawing(self.model, sample), known)
             self.rows.append(row)
-            put_file(self.file, self._sealed(self.rows), self.file.parent)
+            with replacing(self.file) as building:
+                building.write_bytes(self._sealed(self.rows))
         scores = {
             name: DateScores(self.members, *(np.array(sums[each]) for each in SUMS))
             for name, sums in row.scores.items()

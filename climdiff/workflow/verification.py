@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,6 +21,7 @@ from climdiff.generation.receipts import FOLDER
 from climdiff.grids.grid import Grid
 from climdiff.recipe.load import changed, parse
 from climdiff.recipe.schema import Recipe
+from climdiff.replacement import replacing
 from climdiff.verification import requirements
 from climdiff.verification.ensembles import realization_dim, time_dim
 from climdiff.verification.requirements import Requirement
@@ -227,7 +226,6 @@ def write(verdict: Verdict, folder: Path) -> None:
     if len(longest) > LONGEST_NAME:
         what = f"a variable's name has {len(longest)} letters ({longest[:20]}...), at most {LONGEST_NAME} fit in netCDF"
         raise DataError(Problem(36, "scores.nc", what, "rename it"))
-    folder.mkdir(parents=True, exist_ok=True)
     with replacing(folder / "scores.json") as building:
         said = {"verdict": verdict.judged(), "leaks": verdict.leaks, "left_out": dict(verdict.left_out)}
         written = {**verdict.to_json(), **said}
@@ -237,18 +235,6 @@ def write(verdict: Verdict, folder: Path) -> None:
             scores.to_dataset().to_netcdf(building, mode="a", group=name, engine="netcdf4")
         if verdict.differences:
             tabled(verdict.differences, verdict.unit).to_netcdf(building, mode="a", group="verdict", engine="netcdf4")
-
-
-@contextmanager
-def replacing(target: Path) -> Iterator[Path]:
-    """Give a path to write to, which becomes `target` when all went well and is removed when not."""
-    building = target.with_name(f".{target.name}.{os.getpid()}")
-    building.unlink(missing_ok=True)
-    try:
-        yield building
-        building.replace(target)
-    finally:
-        building.unlink(missing_ok=True)
 
 
 def _counted(test: Pairs) -> tuple[np.ndarray | None, str]:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import resource
-import socket
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +10,7 @@ import pytest
 
 from climdiff.errors import OutputError
 from climdiff.generation.plan import Plan, unit_files
-from climdiff.generation.receipts import FOLDER, Receipt, Receipts, is_abandoned, process_name, put_file, sha256
+from climdiff.generation.receipts import FOLDER, Receipt, Receipts, put_file, sha256
 
 UNIT = Plan(7, 4, 3, 4).unit(1)
 
@@ -99,15 +97,6 @@ def test_a_file_is_put_in_place_over_an_old_one_and_leaves_nothing_behind(tmp_pa
     for content in (b"old", b"new"):
         put_file(tmp_path / "pr" / "c" / "0", content, work)
     assert (tmp_path / "pr" / "c" / "0").read_bytes() == b"new" and not list(work.iterdir())
-
-
-def test_only_what_an_ended_process_of_this_host_left_is_abandoned() -> None:
-    child = os.posix_spawn("/bin/true", ["true"], {})
-    os.waitpid(child, 0)
-    host = socket.gethostname()
-    assert is_abandoned(f"{host}-{child}") and is_abandoned(process_name())
-    assert not is_abandoned(f"{host}-{os.getppid()}")
-    assert not is_abandoned(f"another-{child}") and not is_abandoned("photos") and not is_abandoned(f"{host}-x")
 
 
 def test_fault_070_a_file_without_room_is_named_and_leaves_nothing(tmp_path: Path) -> None:

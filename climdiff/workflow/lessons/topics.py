@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from climdiff.errors import DataError, Problem
-from climdiff.generation.receipts import put_file
+from climdiff.replacement import replacing
 from climdiff.report.lessons import denoising as denoising_pictures
 from climdiff.report.lessons import noising as noising_pictures
 from climdiff.workflow.lessons import denoising, noising
@@ -68,7 +68,6 @@ def write(topic: str, folder: Path) -> Path:
     LESSONS[topic].figure().savefig(pixels, dpi=DOTS_PER_INCH)
     drawn = Image.open(pixels).convert("RGB")
     # 256 colours of its own take a third of the room
-    small = BytesIO()
-    drawn.quantize(256, dither=Image.Dither.NONE).save(small, format="png", optimize=True)
-    put_file(path, small.getvalue(), folder)
+    with replacing(path) as building:
+        drawn.quantize(256, dither=Image.Dither.NONE).save(building, format="png", optimize=True)
     return path
