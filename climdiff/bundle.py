@@ -21,6 +21,7 @@ from climdiff import build, bundle_files, methods
 from climdiff.bundle_files import FIRST_GUESS, FITTED, FORMAT, ONE_STEP, RESIDUALS, STATES, WEIGHTS, About, Calibration
 from climdiff.data import inputs
 from climdiff.data.encoder import Encoder
+from climdiff.data.netcdf import write_netcdf
 from climdiff.data.observations import Observations
 from climdiff.data.pairs import Pairs
 from climdiff.data.times import refuse_other_steps
@@ -250,7 +251,7 @@ def save(
         (building / "recipe.json").write_text(recipe.model_dump_json(indent=1))
         states = {**encoder.to_state(), "coarse_grid": train.coarse_grid.to_dataset()}
         for name in STATES:
-            states[name].to_netcdf(building / f"{name}.nc", engine="netcdf4")
+            write_netcdf(states[name], building / f"{name}.nc")
         about = About(
             format=FORMAT,
             climdiff=climdiff.__version__,

@@ -164,6 +164,11 @@ def test_no_file_is_named_for_what_does_not_fit_elsewhere():
     assert [name_of(path) for path in sources(PACKAGE) if path.stem in vague or path.parent.name in vague] == []
 
 
+def test_netcdf_is_written_in_the_one_place_that_tells_a_full_disk():
+    found = [name_of(path) for path in sources(PACKAGE) if ".to_netcdf(" in path.read_text(encoding="utf-8")]
+    assert found == ["climdiff/data/netcdf.py"]
+
+
 def test_nothing_in_the_package_can_run_a_strangers_code():
     found = [f"{name_of(path)}:{line} {what}" for path in sources(PACKAGE) for line, what in banned(parsed(path))]
     assert found == []

@@ -7,11 +7,14 @@ import resource
 import shutil
 import subprocess
 
+import numpy as np
 import pytest
 import torch
+import xarray as xr
 
 from climdiff import bundle_files
 from climdiff.bundle_files import Calibration
+from climdiff.data.netcdf import write_netcdf
 from climdiff.errors import MismatchError, RetryError
 from climdiff.recipe.schema import Sample
 
@@ -51,6 +54,17 @@ def test_fault_052_a_bundle_without_room_leaves_nothing_and_says_so_in_one_line(
     assert (problem.code, problem.where, problem.what) == (52, str(path), "cannot be written (File too large)")
     assert "ulimit -f" in problem.fix and "--resume" in problem.fix
     assert {file.name: file.read_bytes() for file in path.iterdir()} == before
+    assert [entry.name for entry in path.parent.iterdir()] == ["bundle"]
+
+
+def test_fault_052_a_state_without_room_is_told_as_weights_are(path):
+    grid, kept = xr.Dataset({"lat": (("y", "x"), np.ones((200, 200)))}), resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, kept[1]))
+    try:
+        with pytest.raises(RetryError, match=r"CD-052 .*File too large"), bundle_files.put(path) as building:
+            write_netcdf(grid, building / "grid.nc")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, kept)
     assert [entry.name for entry in path.parent.iterdir()] == ["bundle"]
 
 

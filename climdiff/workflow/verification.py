@@ -13,6 +13,7 @@ import xarray as xr
 
 from climdiff import build
 from climdiff.data.inputs import open_file
+from climdiff.data.netcdf import write_netcdf
 from climdiff.data.pairs import Pairs
 from climdiff.data.times import MICROSECONDS_PER_HOUR, common_step
 from climdiff.errors import DataError, MismatchError, OutputError, Problem, RecipeError
@@ -213,9 +214,10 @@ def refuse_file(folder: Path) -> None:
 
 
 def write(verdict: Verdict, folder: Path) -> None:
-    """Write `scores.json` and `scores.nc` (everything, a group per downscaler) to `folder`; each appears whole.
+    """Write `scores.json` and `scores.nc` (everything, a group per downscaler) to `folder`, both whole.
 
     Raises:
+        OSError: there is no room; those of before are as they were.
         DataError: CD-036, a variable named `verdict`, `leaks` or `left_out`, or one whose name is too long for netCDF.
     """
     reserved = {"verdict", "leaks", "left_out"} & set(verdict.scores[verdict.name].variables)
@@ -226,15 +228,13 @@ def write(verdict: Verdict, folder: Path) -> None:
     if len(longest) > LONGEST_NAME:
         what = f"a variable's name has {len(longest)} letters ({longest[:20]}...), at most {LONGEST_NAME} fit in netCDF"
         raise DataError(Problem(36, "scores.nc", what, "rename it"))
-    with replacing(folder / "scores.json") as building:
-        said = {"verdict": verdict.judged(), "leaks": verdict.leaks, "left_out": dict(verdict.left_out)}
-        written = {**verdict.to_json(), **said}
-        building.write_text(json.dumps(written, indent=1, allow_nan=False))
-    with replacing(folder / "scores.nc") as building:
+    said = {"verdict": verdict.judged(), "leaks": verdict.leaks, "left_out": dict(verdict.left_out)}
+    with replacing(folder / "scores.json") as numbers, replacing(folder / "scores.nc") as building:
+        numbers.write_text(json.dumps({**verdict.to_json(), **said}, indent=1, allow_nan=False))
         for name, scores in verdict.scores.items():
-            scores.to_dataset().to_netcdf(building, mode="a", group=name, engine="netcdf4")
+            write_netcdf(scores.to_dataset(), building, mode="a", group=name)
         if verdict.differences:
-            tabled(verdict.differences, verdict.unit).to_netcdf(building, mode="a", group="verdict", engine="netcdf4")
+            write_netcdf(tabled(verdict.differences, verdict.unit), building, mode="a", group="verdict")
 
 
 def _counted(test: Pairs) -> tuple[np.ndarray | None, str]:

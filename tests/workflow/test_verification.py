@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import json
+import resource
 import shutil
 from dataclasses import replace
 from types import SimpleNamespace
@@ -95,6 +96,23 @@ def test_the_verdict_is_written_beside_the_scores(verdict, tmp_path):
     with xr.open_dataset(tmp_path / "scores.nc", group="verdict") as table:
         assert table["reference"].values.tolist() == list(written)
         assert table["difference_percent"].values.tolist() == [row["difference_percent"] for row in written.values()]
+
+
+def test_fault_052_scores_without_room_leave_both_files_of_before(verdict, tmp_path):
+    write(verdict, tmp_path)
+    sizes = {file.name: file.stat().st_size for file in tmp_path.iterdir()}
+    assert sizes["scores.json"] < sizes["scores.nc"]
+    for name in sizes:
+        (tmp_path / name).write_text("old")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (sizes["scores.json"], before[1]))
+    try:
+        with pytest.raises(OSError, match="File too large") as caught:
+            write(verdict, tmp_path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert caught.value.filename == str(tmp_path / "scores.nc")
+    assert {file.name: file.read_text() for file in tmp_path.iterdir()} == dict.fromkeys(sizes, "old")
 
 
 def test_requirements_are_met_only_where_the_interval_says_so(store, verdict):
