@@ -2,7 +2,7 @@
 
     make bench          all of it, about 20 minutes
     make bench-quick    the small network and the scores, under three minutes; writes nothing
-    CLIMDIFF_DATA=/path/to/data python tests/benchmarks/run.py --run runs/radar     members of a trained radar run as well
+    CLIMDIFF_DATA=/path/to/data python tests/benchmarks/run.py --run runs/radar   members of a trained radar run as well
 
 Every figure is a ratio of two things timed side by side, A B A B, in one process; memory is measured in a process each.
 """
