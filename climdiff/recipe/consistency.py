@@ -8,6 +8,8 @@ from itertools import combinations
 from climdiff.recipe.findings import Finding
 from climdiff.recipe.steps import Step
 
+SEASONS = ("DJF", "MAM", "JJA", "SON")
+"""What verification calls them; it knows no recipes."""
 Selection = str | tuple[str, str]
 
 
@@ -66,6 +68,22 @@ def not_targets(at: tuple[str, ...], variables: Iterable[str], targets: Sequence
         for variable in variables
         if variable not in targets
     ]
+
+
+def unnamable(thresholds: Mapping[str, Sequence[float]], regions: Iterable[str], *, by_season: bool) -> list[Finding]:
+    """Find scores that would have one name: thresholds alike in six digits, regions named as seasons."""
+    findings = []
+    for variable, each in thresholds.items():
+        names = [f"{threshold:g}" for threshold in each]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            what = f"{', '.join(twice)} is there more than once, in the six digits that name scores"
+            findings.append(Finding(what, "keep one of them, or scale the unit", ("thresholds", variable)))
+    if by_season:
+        taken = [name for name in regions if name in SEASONS]
+        what = "a region and a season would have one name"
+        findings += [Finding(what, "rename the region", ("regions", name)) for name in taken]
+    return findings
 
 
 def unkept(known: str | None, conserve: bool) -> list[Finding]:

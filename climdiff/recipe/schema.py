@@ -370,7 +370,8 @@ class Recipe(Section):
 
     @field_validator("verify", mode="after")
     @classmethod
-    def _thresholds_fit_targets(cls, verify: Verify, info: ValidationInfo) -> Verify:
+    def _scores_have_names(cls, verify: Verify, info: ValidationInfo) -> Verify:
+        _raise(consistency.unnamable(verify.thresholds, verify.regions, by_season=verify.by_season))
         if "data" in info.data:
             data: Data = info.data["data"]
             _raise(consistency.not_targets(("thresholds",), verify.thresholds, data.targets))

@@ -5,8 +5,10 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from climdiff.recipe.consistency import not_targets, overlaps, unconserved, unsampled
+from climdiff.recipe import consistency
+from climdiff.recipe.consistency import not_targets, overlaps, unconserved, unnamable, unsampled
 from climdiff.recipe.steps import Step
+from climdiff.verification import groups
 
 DAYS = st.dates().map(str)
 PERIODS = st.tuples(DAYS, DAYS).map(lambda pair: (min(pair), max(pair)))
@@ -53,3 +55,12 @@ def test_conservation_needs_a_coarse_target_and_no_step_after_it() -> None:
     assert "wet_day" in unconserved(wet, ["pr", "tas"], ["pr", "tas"])[0].what
     assert unconserved(wet, ["pr", "tas"], ["tas"]) == []
     assert unconserved({"pr": (Step.model_validate("log1p"),)}, ["pr"], ["pr"]) == []
+
+
+def test_scores_that_would_have_one_name_are_found():
+    assert unnamable({"pr": (1.0, 5.0)}, ("DJF", "alps"), by_season=False) == []
+    (twice,) = unnamable({"pr": (5.0000004, 1.0, 5.0)}, ("alps",), by_season=True)
+    assert twice.at == ("thresholds", "pr") and twice.what.startswith("5 is there more than once")
+    (season,) = unnamable({}, ("alps", "DJF"), by_season=True)
+    assert season.at == ("regions", "DJF")
+    assert consistency.SEASONS == groups.SEASONS
