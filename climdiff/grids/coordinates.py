@@ -42,6 +42,17 @@ def is_longitude(coordinate: xr.DataArray) -> bool:
     return _is_geographic(coordinate, "longitude", _EAST, _LONGITUDE_NAMES)
 
 
+def is_circular(coordinate: xr.DataArray) -> bool:
+    """Return whether positions along this coordinate are the same after 360 degrees: a longitude, true or rotated."""
+    return is_longitude(coordinate) or coordinate.attrs.get("standard_name") == "grid_longitude"
+
+
+def unwrapped(values: np.ndarray) -> np.ndarray:
+    """Return longitudes [degrees] without the jump across 0 or 180 degrees."""
+    steps = np.diff(values)
+    return values if (steps > 0).all() or (steps < 0).all() else np.unwrap(values, period=360.0)
+
+
 def _is_geographic(coordinate: xr.DataArray, name: str, units: frozenset[str], names: frozenset[str]) -> bool:
     if "standard_name" in coordinate.attrs:
         return coordinate.attrs["standard_name"] == name
@@ -169,12 +180,11 @@ def check_axis(values: np.ndarray, name: str, where: str, *, is_circular: bool =
     values = np.asarray(values, dtype=np.float64)
     if not np.isfinite(values).all():
         raise DataError(Problem(19, where, f"coordinate '{name}' has missing values", "fill in the coordinate"))
-    steps = np.diff(values)
-    if is_circular and steps.size and not ((steps > 0).all() or (steps < 0).all()):
-        values = np.unwrap(values, period=360.0)
-        steps = np.diff(values)
+    if is_circular:
+        values = unwrapped(values)
     if values.size < 2:
         return values
+    steps = np.diff(values)
     scale = np.median(np.abs(steps))
     repeated = np.flatnonzero(np.abs(steps) <= 1e-3 * scale)
     if repeated.size or (is_circular and abs(values[-1] - values[0]) > 360.0 - 1e-3 * scale):

@@ -60,12 +60,11 @@ class Grid:
             kept[str(mapping.name)] = xr.DataArray(np.int32(0), attrs=mapping.attrs)
         bare = {name: (c.dims, np.asarray(c.values), dict(c.attrs)) for name, c in kept.items()}
         axes = list(kept.values())[:2]
-        is_circular = cf.is_longitude(axes[1]) or axes[1].attrs.get("standard_name") == "grid_longitude"
         grid = cls(
             y_dim,
             x_dim,
             cf.check_axis(axes[0].values, str(axes[0].name), where),
-            cf.check_axis(axes[1].values, str(axes[1].name), where, is_circular=is_circular),
+            cf.check_axis(axes[1].values, str(axes[1].name), where, is_circular=cf.is_circular(axes[1])),
             xr.Dataset(coords=bare),
             None if mapping is None else cf.plain_mapping(mapping.attrs),
         )

@@ -1,10 +1,11 @@
-"""Fields brought into the order of a grid's rows and columns: north or south first, any longitude first on a circle."""
+"""Fields brought into the order of other rows and columns: north or south first, any longitude first on a circle."""
 
 from __future__ import annotations
 
 import numpy as np
 import xarray as xr
 
+from climdiff.grids import coordinates as cf
 from climdiff.grids.grid import Grid
 
 
@@ -17,24 +18,40 @@ def oriented(values: xr.Dataset, grid: Grid, where: str = "data set") -> xr.Data
     found = Grid.from_dataset(values, where)
     if (found.y_dim, found.x_dim, found.shape) != (grid.y_dim, grid.x_dim, grid.shape):
         return values
-    is_circular = found.kind == grid.kind and found.kind in ("latlon", "rotated")
-    orders = {
-        found.y_dim: _order(found.y, grid.y, closes=False),
-        found.x_dim: _order(found.x, grid.x, closes=is_circular and _is_whole_circle(found.x)),
-    }
-    moved = {dim: order for dim, order in orders.items() if (np.diff(order) != 1).any()}
+    return ordered_as(values, grid.coordinates)
+
+
+def ordered_as(values: xr.Dataset, other: xr.Dataset) -> xr.Dataset:
+    """Return fields, still lazy, with every axis in the order of that of `other`, where both have it, of equal length.
+
+    Nothing is checked: an axis that is none, or lies elsewhere, is left to who compares the coordinates.
+    """
+    moved = {}
+    for dim in values.sizes:
+        own, wanted = cf.axis_coordinate(values, dim), cf.axis_coordinate(other, dim)
+        if own is None or wanted is None or own.size != wanted.size or own.size < 2:
+            continue
+        if own.dtype.kind in "fiu" and wanted.dtype.kind in "fiu":
+            order = _order(own, wanted)
+            if order != slice(None):
+                moved[dim] = order
     return values.isel(moved) if moved else values
 
 
-def _order(own: np.ndarray, wanted: np.ndarray, closes: bool) -> np.ndarray:
-    """Return the positions of `own` that bring it into the order of `wanted`."""
-    order = np.arange(own.size)
-    if (own[-1] - own[0]) * (wanted[-1] - wanted[0]) < 0:
-        order = order[::-1]
-    if closes:
-        step = (wanted[-1] - wanted[0]) / (wanted.size - 1)
-        order = np.roll(order, -round((wanted[0] - own[order[0]]) / step))
-    return order
+def _order(own: xr.DataArray, wanted: xr.DataArray) -> slice | list[int]:
+    """Return the positions of `own` that bring it into the order of `wanted`; a slice if they are one."""
+    is_circular = cf.is_circular(own) and cf.is_circular(wanted)
+    given, target = (np.asarray(axis.values, np.float64) for axis in (own, wanted))
+    if is_circular:
+        given, target = cf.unwrapped(given), cf.unwrapped(target)
+    is_turned = (given[-1] - given[0]) * (target[-1] - target[0]) < 0
+    if is_circular and _is_whole_circle(given) and _is_whole_circle(target):
+        order = np.arange(given.size)[:: -1 if is_turned else 1]
+        step = (target[-1] - target[0]) / (target.size - 1)
+        shift = round((target[0] - given[order[0]]) / step) % order.size
+        if shift:
+            return np.roll(order, -shift).tolist()
+    return slice(None, None, -1) if is_turned else slice(None)
 
 
 def _is_whole_circle(longitudes: np.ndarray) -> bool:

@@ -1,7 +1,7 @@
 """Pairs a forecast with its truth, variable by variable, or says everything that keeps them apart.
 
 Any ensemble with CF metadata will do, ours or not. Nothing is converted: units, times and grids must agree. Only the
-order of dimensions and times and the direction of an axis are made those of the truth.
+order of dimensions, of times and of the cells along an axis is made that of the truth.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ import xarray as xr
 from climdiff.catalog import stand_ins
 from climdiff.data.times import iso_dates, pair_times
 from climdiff.errors import DataError, Problem
+from climdiff.grids.coordinates import is_circular
+from climdiff.grids.orientation import ordered_as
 
 REALIZATION_NAMES = ("realization", "number", "member", "ensemble")
 BLOCK_BYTES = 64 * 2**20  # of forecast values in memory at a time
@@ -120,6 +122,7 @@ def match(forecast: xr.Dataset, truth: xr.Dataset) -> dict[str, Match]:
         raise DataError(Problem(36, where[0], what, f"rename one side so that {where[1]} holds the same variable"))
     problems: list[Problem] = []
     matches = {}
+    forecast = ordered_as(forecast, truth)
     for name in names:
         try:
             matches[name] = _match_one(forecast[name], truth[name], where)
@@ -197,7 +200,6 @@ def _match_one(forecast: xr.DataArray, truth: xr.DataArray, where: tuple[str, st
         raise DataError(Problem(36, where[0], what, "give at least one member"))
     problems = [*_no_numbers(forecast, where[0]), *_no_numbers(truth, where[1])]
     problems += _unit_problems(forecast, truth, where[0])
-    forecast = _turned(forecast, truth, cells)
     try:
         forecast, truth = _same_times(forecast, truth, time, where)
     except DataError as error:
@@ -240,16 +242,6 @@ def _at(values: xr.DataArray, time: Hashable, positions: np.ndarray) -> xr.DataA
     return values.isel({time: positions})
 
 
-def _turned(forecast: xr.DataArray, truth: xr.DataArray, cells: list[Hashable]) -> xr.DataArray:
-    """Return the forecast with every axis running as that of the truth does."""
-    for dim in cells:
-        if dim in forecast.coords and dim in truth.coords and min(forecast.sizes[dim], truth.sizes[dim]) > 1:
-            ends = (forecast[dim].values[[0, -1]], truth[dim].values[[0, -1]])
-            if (ends[0][0] < ends[0][1]) != (ends[1][0] < ends[1][1]):
-                forecast = forecast.isel({dim: slice(None, None, -1)})
-    return forecast
-
-
 def _grid_problems(forecast: xr.DataArray, truth: xr.DataArray, cells: list[Hashable], where: str) -> list[Problem]:
     """Return where cells differ: in number, or in any numeric coordinate that both sides have."""
     problems = []
@@ -265,7 +257,10 @@ def _grid_problems(forecast: xr.DataArray, truth: xr.DataArray, cells: list[Hash
         ours = np.asarray(mine.transpose(*theirs.dims).values, np.float64)
         values = np.asarray(theirs.values, np.float64)
         step = max((np.median(np.abs(np.diff(values, axis=i))) for i, n in enumerate(values.shape) if n > 1), default=1)
-        apart = ~(np.abs(ours - values) <= COORDINATE_TOLERANCE * step)
+        distance = np.abs(ours - values)
+        if is_circular(mine) and is_circular(theirs):
+            distance = np.abs((distance + 180.0) % 360.0 - 180.0)
+        apart = ~(distance <= COORDINATE_TOLERANCE * step)
         if apart.any():
             cell = np.unravel_index(apart.argmax(), apart.shape)
             both = f"{ours[cell]:.8g} in the forecast, {values[cell]:.8g} in the truth"

@@ -20,6 +20,7 @@ from climdiff.errors import DataError, MismatchError, OutputError, Problem, Reci
 from climdiff.generation.integrity import check_store
 from climdiff.generation.receipts import FOLDER
 from climdiff.grids.grid import Grid
+from climdiff.grids.orientation import ordered_as
 from climdiff.recipe.load import changed, parse
 from climdiff.recipe.schema import Recipe
 from climdiff.replacement import replacing
@@ -316,6 +317,7 @@ def _foreign(
     truth = _at_times_of(ensemble, truth)
     scores = scorecard(ensemble, truth, area=area, progress=lambda done, total: progress(ENSEMBLE, done, total))
     names = list(scores.variables)
+    ensemble = ordered_as(ensemble, truth)  # maps have one grid
     ensemble, truth = _called_as_ours(ensemble[names]), _called_as_ours(truth[names])
     pairs = Pairs(truth[[]].assign_coords(time=truth["time"]), truth, None, grid, grid)
     return Verdict(ENSEMBLE, {ENSEMBLE: scores}, {}, ensemble, pairs, None)

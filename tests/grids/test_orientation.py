@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from climdiff.grids.grid import Grid, check_same
-from climdiff.grids.orientation import oriented
+from climdiff.grids.orientation import ordered_as, oriented
 
 
 def fields(lat: np.ndarray, lon: np.ndarray) -> xr.Dataset:
@@ -85,3 +85,13 @@ def test_part_of_a_circle_is_not_rolled() -> None:
 def test_one_row_has_no_direction() -> None:
     row = REGION.isel(lat=[0])
     assert oriented(row.isel(lon=slice(None, None, -1)), grid(row)).identical(row)
+
+
+def test_axes_that_are_none_are_left_to_who_compares_them() -> None:
+    """Without the checks of a grid: undated, empty, missing and repeated positions."""
+    for lon in ([np.nan] * 8, [0.0] * 8, list("abcdefgh")):
+        odd = GLOBE.assign_coords(lon=("lon", lon, {"units": "degrees_east"}))
+        assert ordered_as(odd, GLOBE) is odd
+        assert ordered_as(GLOBE, odd) is GLOBE
+    assert ordered_as(GLOBE.isel(lon=[]), GLOBE.isel(lon=[])).sizes["lon"] == 0
+    assert ordered_as(GLOBE.drop_vars("lat"), GLOBE.isel(lat=slice(None, None, -1))).equals(GLOBE.drop_vars("lat"))

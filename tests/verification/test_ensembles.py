@@ -57,6 +57,47 @@ def test_dimension_order_and_axis_direction_follow_the_truth():
     np.testing.assert_array_equal(observed, truth()["pr"].values)
 
 
+@pytest.mark.parametrize("first", [-10.0, 170.0, 350.0])
+def test_fault_014_longitudes_count_from_anywhere(first: float):
+    reference = truth().assign_coords(lon=first + np.arange(5.0))
+    around = (reference["lon"] % 360 + 180) % 360 - 180
+    for lon in (around, around % 360, around + 360):
+        ensemble = forecast().assign_coords(lon=lon.values)
+        for given in (ensemble, ensemble.isel(lon=slice(None, None, -1))):
+            ((_, members, _),) = ensembles.match(given, reference)["pr"].blocks()
+            np.testing.assert_array_equal(members, forecast()["pr"].values)
+    (message,) = problems(forecast().assign_coords(lon=(around + 0.5).values), reference)
+    assert message.startswith("CD-021 forecast: variable 'pr', coordinate 'lon': ")
+
+
+@pytest.mark.parametrize("dims", [("lat", "lon"), ("rlat", "rlon")])
+def test_fault_014_a_globe_begins_anywhere(dims: tuple[str, str]):
+    names = {} if dims[1] == "lon" else {"standard_name": "grid_longitude"}
+    reference = truth().assign_coords(lon=("lon", np.arange(0.0, 360, 72), names))
+    ensemble = forecast().assign_coords(lon=reference["lon"]).roll(lon=2, roll_coords=True)
+    ensemble = ensemble.assign_coords(lon=("lon", (ensemble["lon"].values + 180) % 360 - 180, names))
+    reference, ensemble = (side.rename(lat=dims[0], lon=dims[1]) for side in (reference, ensemble))
+    ((_, members, _),) = ensembles.match(ensemble, reference)["pr"].blocks()
+    np.testing.assert_array_equal(members, forecast()["pr"].values)
+
+
+def test_fault_014_curvilinear_longitudes_count_from_anywhere():
+    east = np.add.outer(np.zeros(3), np.arange(-2.0, 3.0))
+    reference = truth().drop_vars(["lat", "lon"]).assign_coords(longitude=(("lat", "lon"), east))
+    ensemble = forecast().drop_vars(["lat", "lon"]).assign_coords(longitude=(("lat", "lon"), east % 360))
+    assert ensembles.match(ensemble, reference)
+
+
+def test_axes_that_the_truth_lacks_and_those_of_a_map_stay_as_they_are():
+    bare = truth().drop_vars(["lat", "lon"])
+    maps = [side.rename(lat="y", lon="x").assign_coords(x=350 + 8.0 * np.arange(5)) for side in (forecast(), truth())]
+    for given, reference in ((forecast(), bare), (forecast().isel(lat=slice(None, None, -1)), bare), maps):
+        ((_, members, _),) = ensembles.match(given, reference)["pr"].blocks()
+        np.testing.assert_array_equal(members, given["pr"].values)
+    shifted = maps[0].assign_coords(x=maps[0]["x"] - 360)  # no circle
+    assert problems(shifted, maps[1])[0].startswith("CD-021 forecast: variable 'pr', coordinate 'x': -10 in the")
+
+
 def test_nothing_is_read_before_the_blocks_are(tmp_path: Path):
     for n, values in enumerate(
         (forecast().transpose("time", "realization", "lat", "lon"), forecast().isel(realization=0))

@@ -168,6 +168,16 @@ def test_any_cf_ensemble_is_scored_against_a_truth(store, minute_recipe, tmp_pat
     assert (tmp_path / "report.html").exists()
 
 
+def test_fault_013_rows_of_a_foreign_ensemble_are_mapped_where_they_lie(store, minute_recipe, tmp_path):
+    truth = build.open_splits(minute_recipe, ["test"])["test"].truth(slice(None))
+    foreign = xr.open_zarr(store)[["pr"]].drop_attrs(deep=False).load()
+    turned = foreign.isel(lat=slice(None, None, -1), lon=slice(None, None, -1))
+    turned.drop_encoding().to_netcdf(tmp_path / "foreign.nc")
+    truth.to_netcdf(tmp_path / "truth.nc")
+    verdict = verify(tmp_path / "foreign.nc", truth=tmp_path / "truth.nc")
+    np.testing.assert_array_equal(verdict.ensemble["pr"].values, foreign["pr"].values)
+
+
 def test_a_foreign_ensemble_needs_a_truth(tmp_path):
     xr.Dataset({"pr": ("time", [1.0])}).to_netcdf(tmp_path / "foreign.nc")
     with pytest.raises(MismatchError, match=r"CD-044 .*was not made by climdiff.*Fix: name the truth with --truth"):
