@@ -9,7 +9,9 @@ from __future__ import annotations
 import math
 from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 
+import cftime
 import numpy as np
 import xarray as xr
 
@@ -109,7 +111,7 @@ class Match:
 def match(forecast: xr.Dataset, truth: xr.Dataset) -> dict[str, Match]:
     """Return the variables that forecast and truth share, paired on equal times and cells.
 
-    A variable counts when it has a time dimension in both and is no coordinate bound.
+    A variable counts when it has a time dimension in both, is no coordinate bound and holds no dates.
 
     Raises:
         DataError: All at once: no common variable or dimensions that do not fit (CD-036), units that differ (CD-029),
@@ -183,7 +185,14 @@ def _where(dataset: xr.Dataset, role: str) -> str:
 
 def _scored(truth: xr.Dataset) -> list[str]:
     bounds = {str(c.attrs.get("bounds", c.encoding.get("bounds"))) for c in truth.coords.values()}
-    return [str(n) for n, v in truth.data_vars.items() if time_dim(v) is not None and v.ndim > 1 and n not in bounds]
+    fields = {str(n): v for n, v in truth.data_vars.items() if time_dim(v) is not None and v.ndim > 1}
+    return [name for name, values in fields.items() if name not in bounds and not _holds_dates(values)]
+
+
+def _holds_dates(values: xr.DataArray) -> bool:
+    if values.dtype.kind != "O" or not values.size:
+        return values.dtype.kind in "mM"
+    return isinstance(values[(0,) * values.ndim].values.item(), cftime.datetime | timedelta)
 
 
 def _match_one(forecast: xr.DataArray, truth: xr.DataArray, where: tuple[str, str]) -> Match:

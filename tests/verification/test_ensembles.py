@@ -124,6 +124,19 @@ def test_coordinate_bounds_are_not_scored():
     assert list(ensembles.match(ensemble, reference)) == ["pr"]
 
 
+@pytest.mark.parametrize("calendar", ["standard", "360_day"])
+def test_fault_017_dates_and_durations_are_not_scored_and_need_no_attribute(calendar: str):
+    reference, ensemble = truth(), forecast()
+    for side in (reference, ensemble):
+        times = xr.date_range("2001-01-30", periods=4, calendar=calendar, use_cftime=calendar != "standard")
+        side["time_bnds"] = (("time", "bnds"), np.stack([times, times], axis=1))
+        side["lead"] = (("time", "bnds"), np.zeros((4, 2), "timedelta64[ns]"))
+    assert list(ensembles.match(ensemble, reference)) == ["pr"]
+    reference["name"] = (("time", "bnds"), np.full((4, 2), "text", object))
+    ensemble["name"] = reference["name"]
+    assert problems(ensemble, reference)[0].startswith("CD-017 forecast: variable 'name' has type object, expected num")
+
+
 def test_float32_coordinates_match_float64_ones():
     ensemble = forecast()
     ensemble = ensemble.assign_coords(lon=(ensemble["lon"] + 0.1).astype(np.float32))
@@ -269,10 +282,10 @@ def test_times_on_two_dimensions_are_refused():
 
 
 def test_fault_017_values_that_are_no_numbers_are_refused_on_either_side():
-    text, dates = forecast().astype(str), truth().astype("datetime64[ns]")
-    lines = problems(text, dates)
-    assert lines[0].startswith("CD-017 forecast: variable 'pr' has type <U")
-    assert lines[1].startswith("CD-017 truth: variable 'pr' has type datetime64[ns], expected numbers. Fix: convert")
+    dates, text = forecast().astype("datetime64[ns]"), truth().astype(str)
+    lines = problems(dates, text)
+    assert lines[0].startswith("CD-017 forecast: variable 'pr' has type datetime64[ns], expected numbers. Fix: convert")
+    assert lines[1].startswith("CD-017 truth: variable 'pr' has type <U")
 
 
 def test_an_axis_of_no_cells_is_another_grid():
