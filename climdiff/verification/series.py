@@ -16,6 +16,8 @@ from climdiff.data.times import common_step, microseconds
 from climdiff.verification.correlation import correlation_sums, correlations, mean_over_cells
 
 LEAST_STEP_MINUTES = 1.0
+REGULAR = 0.95
+"""Share of steps that have to be a whole number of the common one: fields of 8 days begin anew each year (45 of 46)."""
 LEAST_SHARE = 0.9
 LEAST_DAYS = 80
 """A year counts if it has at least this share of the times of the fullest, and a season of them."""
@@ -24,12 +26,15 @@ PERIODS = (10, 20, 50)
 """Years of the return levels; each needs as many years of data."""
 
 _US_PER_DAY = 86_400_000_000
+_US_PER_MONTH = 365.25 / 12 * _US_PER_DAY
+_UNEVEN = 4 * _US_PER_DAY
+"""How far steps of months and years may be from so many mean months, by the calendar: February misses 2.4 days."""
 _EULER = 0.5772156649015329
 
 
 @dataclass(frozen=True)
 class Calendar:
-    """Which times follow the one before, (time,) bool, their years, 0 where a year does not count, and the step.
+    """Which times follow the one before, (time,) bool, their years, 0 where a year does not count, and the mean step.
 
     A year is one of the calendar; in data of winters only, its January, February and December.
     """
@@ -42,21 +47,33 @@ class Calendar:
 def calendar_of_series(truth: xr.DataArray, times: xr.DataArray) -> Calendar | str:
     """Return the calendar of a regular series, or why the times are none.
 
-    Most steps have to be of one length of at least a minute; longer ones are gaps, between winters say. Fields with a
-    `valid_time` of their own are scenes whose times were made up to number them.
+    Steps have to be of one length of at least a minute, or of as many calendar months; longer ones are gaps, between
+    winters say. Fields with a `valid_time` of their own are scenes whose times were made up to number them.
     """
     if "valid_time" in truth.coords:
         return "times number scenes (there is a valid_time), they are no series"
-    step = common_step(times) if times.size > 1 and times.dtype.kind in "MO" else None
-    if step is None:
+    is_next = _neighbors(times) if times.size > 1 and times.dtype.kind in "MO" else None
+    if is_next is None:
         return "times are no regular series"
+    step = float(np.diff(microseconds(times))[is_next].mean())
     if step < LEAST_STEP_MINUTES * 60e6:
         return f"times are {step / 1e6:g} s apart, which is no series"
-    follows = np.concatenate([[False], np.diff(microseconds(times)) == step])
+    follows = np.concatenate([[False], is_next])
     years = times.dt.year.values.astype(np.int64)
     found, counts = np.unique(years, return_counts=True)
     is_full = np.isin(years, found[counts >= max(LEAST_SHARE * counts.max(), LEAST_DAYS * _US_PER_DAY / step)])
     return Calendar(follows, np.where(is_full, years, 0), step / _US_PER_DAY)
+
+
+def _neighbors(times: xr.DataArray) -> np.ndarray | None:
+    """Return which steps are no gaps, (time - 1,) bool; None where the times are not regular."""
+    steps, step = np.diff(microseconds(times)), common_step(times)
+    if step is not None and (steps % step == 0).mean() >= REGULAR:
+        return steps == step
+    months = np.diff(12 * times.dt.year.values.astype(np.int64) + times.dt.month.values)
+    apart = int(np.bincount(months).argmax())
+    is_even = np.abs(steps - months * _US_PER_MONTH) <= _UNEVEN
+    return months == apart if apart and (is_even & (months % apart == 0)).mean() >= REGULAR else None
 
 
 class Series:

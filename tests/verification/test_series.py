@@ -11,6 +11,8 @@ from scipy.stats import gumbel_r
 
 from climdiff.verification.series import Calendar, Series, calendar_of_series, gumbel_factor
 
+NEW_YEAR = np.datetime64("2001-01-01", "ns")
+
 
 def axis(times: object) -> xr.DataArray:
     return xr.DataArray(times, dims="time", coords={"time": times}, name="time")
@@ -57,6 +59,32 @@ def test_a_gap_ends_a_spell_and_steps_of_hours_make_days():
     assert scores_of(truth[None], truth, axis(times))["wet_spell@1"] == pytest.approx(5)
     hours = axis(xr.date_range("2001-01-01", periods=10, freq="6h", use_cftime=False))
     assert scores_of(truth[None], truth, hours)["wet_spell@1"] == pytest.approx(2.5)
+
+
+@pytest.mark.parametrize(
+    ("times", "step"),
+    [
+        (xr.date_range("2001-01-01", periods=120, freq="MS", use_cftime=False), 30.4),
+        (xr.date_range("2001-01-31", periods=120, freq="ME", use_cftime=False), 30.4),
+        (xr.date_range("2001-01-16", periods=120, freq="MS", calendar="noleap"), 30.4),
+        (xr.date_range("2001-01-01", periods=120, freq="MS", calendar="360_day"), 30.0),
+        (xr.date_range("1901-01-01", periods=120, freq="YS", use_cftime=False), 365.2),
+        (xr.date_range("2000-12-01", periods=120, freq="QS-DEC", use_cftime=False), 91.3),
+    ],
+)
+def test_months_and_years_follow_each_other_whatever_their_length(times: object, step: float):
+    truth = np.full((120, 1), 2.0)
+    found = scores_of(truth[None], truth, axis(times))
+    assert found["wet_spell_truth@1"] == found["wet_spell@1"] == pytest.approx(120 * step, abs=10)
+    without = np.delete(np.arange(120), [40, 41])
+    gap = calendar_of(axis(times).isel(time=without))
+    assert np.flatnonzero(~gap.follows).tolist() == [0, 40]
+
+
+def test_a_series_that_begins_anew_each_year_is_regular_but_for_that():
+    each = [np.datetime64(f"{year}-01-01", "ns") + np.arange(46) * np.timedelta64(8, "D") for year in (2001, 2002)]
+    found = calendar_of(axis(np.concatenate(each)))
+    assert found.step_days == 8 and np.flatnonzero(~found.follows).tolist() == [0, 46]
 
 
 def test_a_missing_time_ends_a_spell_and_is_part_of_none():
@@ -141,6 +169,8 @@ def test_winters_are_years_and_their_gaps_no_neighbors():
     [
         (np.array(["2001-01-01", "2001-01-05", "2001-03-01"], "datetime64[ns]"), "no regular series"),
         (np.array(["2001-01-01"], "datetime64[ns]"), "no regular series"),
+        (np.cumsum(np.tile([10, 10, 10, 11], 30)) * np.timedelta64(1, "D") + NEW_YEAR, "no regular series"),
+        (np.cumsum(np.tile([20, 42, 31], 30)) * np.timedelta64(1, "D") + NEW_YEAR, "no regular series"),
         (np.arange(5), "no regular series"),
         (np.datetime64("2001-01-01", "ns") + np.arange(50) * np.timedelta64(1, "ms"), "0.001 s apart"),
     ],
