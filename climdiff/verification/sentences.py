@@ -23,7 +23,9 @@ def name_of(score: str) -> str:
     return NAMES.get(score, f"{event} at {threshold}" if threshold else event)
 
 
-def sentence(score: str, reference: str, found: Difference, unit: str, *, is_single: bool = False) -> str:
+def sentence(
+    score: str, reference: str, found: Difference, unit: str, *, is_single: bool = False, units: str = ""
+) -> str:
     """Return the sentence on one difference.
 
     Args:
@@ -32,12 +34,16 @@ def sentence(score: str, reference: str, found: Difference, unit: str, *, is_sin
         found: The difference.
         unit: What the series consists of: days, times, fields.
         is_single: True if the reference is one field and no ensemble.
+        units: Of the variable.
     """
     subject = name_of(score)
     if is_single and score == "crps_fair":
         reference += " (a single field: its CRPS is its MAE)"
     if not found.is_defined:
-        return f"{subject} has no difference in percent to that of {reference}, which is 0 over {found.n} {unit}"
+        mine, theirs = found.means
+        stands = "worse than" if mine > theirs else "better than" if mine < theirs else "equal to that of"
+        both = f"{mine:.3g} against {theirs:.3g} {units if score in NAMES else ''}".rstrip()
+        return f"{subject} {stands} {reference}: {both} over {found.n} {unit}"
     share = f"{abs(found.percent):.1f} %"
     direction = "better" if found.percent < 0 else "worse"
     if not found.is_told:

@@ -55,7 +55,7 @@ class Difference:
     interval, NaN where there are too few times for one. All intervals of one call of `compare` contain their true
     values at once with probability `level`. They rest on `n` times with weight, which are worth `n_independent` (or no
     more make up nearly all of a score), in blocks of `block`. `error` is the standard error of `percent`, NaN as the
-    interval.
+    interval. `means` are the mean scores of both where that of the reference is 0, and nothing was drawn.
     """
 
     percent: float
@@ -66,6 +66,7 @@ class Difference:
     block: int
     level: float = LEVEL
     error: float = float("nan")
+    means: tuple[float, float] = (float("nan"), float("nan"))
 
     @property
     def n_blocks(self) -> int:
@@ -105,8 +106,8 @@ class Difference:
             "level": self.level,
             "n": self.n,
             "n_independent": self.n_independent if self.is_defined else None,
-            "block": self.block,
-            "n_blocks": self.n_blocks,
+            "block": self.block if self.is_defined else None,
+            "n_blocks": self.n_blocks if self.is_defined else None,
             "method": METHOD,
         }
 
@@ -150,11 +151,14 @@ def compare(
     """
     defined = {key: each for key, each in comparisons.items() if _weighted(each)[1].sum() > 0}
     found = _intervals(defined, seed, level, n_draws) if defined else {}
-    nan = float("nan")
-    return {
-        key: found[key] if key in found else Difference(nan, nan, nan, int((each.weight > 0).sum()), nan, 1, level)
-        for key, each in comparisons.items()
-    }
+    return {key: found[key] if key in found else _without_percentage(each, level) for key, each in comparisons.items()}
+
+
+def _without_percentage(each: Paired, level: float) -> Difference:
+    """Return the difference from a reference that has no error."""
+    nan, weight = float("nan"), float(each.weight.sum())
+    mine, theirs = (float(side.sum() / weight) ** each.power if weight > 0 else nan for side in _weighted(each))
+    return Difference(nan, nan, nan, int((each.weight > 0).sum()), nan, 1, level, means=(mine, theirs))
 
 
 def _intervals(comparisons: Mapping[Key, Paired], seed: int, level: float, n_draws: int) -> dict[Key, Difference]:

@@ -79,9 +79,9 @@ class Verdict:
 
     def sentence(self, variable: str, score: str, baseline: str) -> str:
         """Return the sentence on one difference."""
-        is_single = self.scores[baseline][variable].scalars["n_members"] == 1
-        found = self.differences[variable, score, baseline]
-        return sentence(score, baseline, found, self.unit, is_single=is_single)
+        scored = self.scores[baseline][variable]
+        found, is_single = self.differences[variable, score, baseline], scored.scalars["n_members"] == 1
+        return sentence(score, baseline, found, self.unit, is_single=is_single, units=scored.units)
 
     def unmet(self, wanted: Sequence[Requirement]) -> list[str]:
         """Return a line for each requirement and variable of which the interval does not say so, and for leaks."""

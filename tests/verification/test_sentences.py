@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -10,7 +12,7 @@ from climdiff.verification.significance import Difference
 
 BETTER, WORSE = Difference(-7.2, -10.0, -4.1, 92, 40.0, 5), Difference(3.3, 0.5, 6.1, 92, 40.0, 5)
 SAME, FEW = Difference(-1.2, -5.4, 3.0, 92, 40.0, 5), Difference(-41.8, np.nan, np.nan, 16, 4.9, 2)
-NONE = Difference(*[np.nan] * 3, 92, np.nan, 1)
+NONE = Difference(*[np.nan] * 3, 92, np.nan, 1, means=(0.003, 0.0))
 
 
 @pytest.mark.parametrize(
@@ -27,11 +29,20 @@ NONE = Difference(*[np.nan] * 3, 92, np.nan, 1)
             "too few days to tell fair CRPS from that of analogs: 41.8 % better, but 16 days are worth 4.9 independent "
             "ones, and 10 are needed",
         ),
-        (NONE, "fair CRPS has no difference in percent to that of analogs, which is 0 over 92 days"),
+        (NONE, "fair CRPS worse than analogs: 0.003 against 0 mm/day over 92 days"),
+        (replace(NONE, means=(0.0, 0.0)), "fair CRPS equal to that of analogs: 0 against 0 mm/day over 92 days"),
+        (replace(NONE, means=(0.0, -0.1)), "fair CRPS worse than analogs: 0 against -0.1 mm/day over 92 days"),
+        (replace(NONE, means=(-0.2, 0.0)), "fair CRPS better than analogs: -0.2 against 0 mm/day over 92 days"),
     ],
 )
 def test_better_worse_equal_and_untold_are_said_as_plainly(found: Difference, expected: str):
-    assert sentence("crps_fair", "analogs", found, "days") == expected
+    assert sentence("crps_fair", "analogs", found, "days", units="mm/day") == expected
+
+
+def test_a_score_without_the_units_of_the_variable_is_told_without():
+    said = [sentence(score, "analogs", NONE, "days", units="K") for score in ("brier@1", "rmse")]
+    assert said[0] == "Brier score at 1 worse than analogs: 0.003 against 0 over 92 days"
+    assert said[1] == "RMSE of the mean worse than analogs: 0.003 against 0 K over 92 days"
 
 
 def test_the_score_of_a_single_field_is_called_what_it_is():
@@ -61,7 +72,8 @@ def test_differences_become_a_tree_and_a_table():
     table = tabled(found, "days")
     assert table["reference"].values.tolist() == ["analogs", "bilinear", "conservative"]
     assert table["verdict"].values.tolist() == ["better", "too few times", "reference without error"]
-    assert table["n_blocks"].values.tolist() == [19, 8, 92]
+    assert table["n_blocks"].values[:2].tolist() == [19, 8]
+    assert np.isnan([table[name].values[2] for name in ("block", "n_blocks")]).all()  # nothing was drawn
     assert np.isnan(table["difference_percent"].values).tolist() == [False, False, True]
     assert np.isnan(table["low"].values[1])
     assert table.attrs["n_counts"] == "days"

@@ -289,5 +289,10 @@ def test_a_reference_without_error_has_no_percentage_and_leaves_another_as_it_is
     nothing = found["perfect"]
     assert not (nothing.is_defined or nothing.is_told or nothing.is_better or nothing.is_worse)
     row = nothing.to_json()
-    assert [row[name] for name in ("difference_percent", "low", "high", "n_independent")] == [None] * 4
+    untold = ("difference_percent", "low", "high", "n_independent", "block", "n_blocks")
+    assert [row[name] for name in untold] == [None] * 6
+    assert nothing.means == pytest.approx((score.mean(), 0.0))
+    squared = Paired(score, np.zeros(90), np.arange(90.0), power=0.5)
+    assert compare({0: squared}, seed=0)[0].means[0] == pytest.approx(np.average(score, weights=np.arange(90)) ** 0.5)
+    assert np.isnan(compare({0: Paired(score, score, np.zeros(90))}, seed=0)[0].means).all()
     assert (row["verdict"], row["n"]) == ("reference without error", 90)
