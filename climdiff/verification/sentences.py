@@ -44,7 +44,7 @@ def sentence(
         stands = "worse than" if mine > theirs else "better than" if mine < theirs else "equal to that of"
         both = f"{mine:.3g} against {theirs:.3g} {units if score in NAMES else ''}".rstrip()
         return f"{subject} {stands} {reference}: {both} over {found.n} {unit}"
-    share = f"{abs(found.percent):.1f} %"
+    share = f"{_digits(abs(found.percent))} %"
     direction = "better" if found.percent < 0 else "worse"
     if not found.is_told:
         return (
@@ -72,7 +72,12 @@ def footing(found: Difference, n_comparisons: int, unit: str) -> str:
 
 
 def _interval(low: float, high: float) -> str:
-    return f"[{low:.1f}, {high:.1f}]"
+    return f"[{_digits(low)}, {_digits(high)}]"
+
+
+def _digits(percent: float) -> str:
+    """Return a percentage to one decimal, or one digit where that would be 0.0; 0 has no sign."""
+    return f"{percent + 0.0:.1f}" if percent == 0 or abs(percent) >= 0.05 else f"{percent:.1g}"
 
 
 def tabled(found: Mapping[Comparison, Difference], unit: str) -> xr.Dataset:

@@ -39,6 +39,21 @@ def test_better_worse_equal_and_untold_are_said_as_plainly(found: Difference, ex
     assert sentence("crps_fair", "analogs", found, "days", units="mm/day") == expected
 
 
+@pytest.mark.parametrize(
+    ("percent", "low", "high", "expected"),
+    [
+        (-1.6, -3.2, 0.02, "shows no difference to analogs: 1.6 % better [-0.02, 3.2]"),
+        (-1.6, -3.2, 0.0, "shows no difference to analogs: 1.6 % better [0.0, 3.2]"),
+        (0.0, -0.04, 0.05, "shows no difference to analogs: 0.0 % worse [-0.04, 0.1]"),
+        (-0.03, -0.06, -0.004, "better than analogs by 0.03 % [0.004, 0.1]"),
+        (2e-7, 1e-9, 4e-7, "worse than analogs by 2e-07 % [1e-09, 4e-07]"),
+    ],
+)
+def test_small_differences_keep_a_digit_and_zero_has_no_sign(percent: float, low: float, high: float, expected: str):
+    said = sentence("mae", "analogs", Difference(percent, low, high, 92, 40.0, 5), "days")
+    assert said == f"MAE of the mean {expected}, paired block bootstrap over 92 days"
+
+
 def test_a_score_without_the_units_of_the_variable_is_told_without():
     said = [sentence(score, "analogs", NONE, "days", units="K") for score in ("brier@1", "rmse")]
     assert said[0] == "Brier score at 1 worse than analogs: 0.003 against 0 over 92 days"
