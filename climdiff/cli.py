@@ -193,7 +193,7 @@ def verify(
 
     wanted = [requirement(text) for text in require or ()]
     folder = output_folder(ensemble, out, truth)
-    calibration = calibration_beside(folder)
+    calibration = calibration_beside(ensemble.parent) if truth is None else None
     with Bars(_asked_to_stop()) as bars:
         verdict = judge(
             ensemble,
@@ -203,7 +203,7 @@ def verify(
             progress=lambda name, *done: bars.stage(f"verify {name}", *done),
             say=bars.say,
         )
-        publish(verdict, folder, calibration)
+        publish(verdict, folder, run=ensemble.parent, calibration=calibration)
     _show(verdict, folder)
     unmet = verdict.unmet(wanted)
     for line in unmet:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 import time
@@ -14,7 +15,7 @@ import xarray as xr
 from typer.testing import CliRunner
 
 import climdiff
-from climdiff import cli
+from climdiff import bundle_files, cli
 from climdiff.errors import ClimdiffError
 from climdiff.workflow.selftest import Check
 
@@ -242,3 +243,14 @@ def test_the_ladder_is_scored_before_a_model_is_trained(minute, monkeypatch, tmp
     for word in ("bilinear", "pixel_law", "fair CRPS", "scores.json"):
         assert word in result.output
     assert sorted(path.name for path in tmp_path.rglob("*") if path.is_file()) == ["scores.json", "scores.nc"]
+
+
+def test_fault_050_the_calibration_checked_is_that_beside_an_ensemble_of_ours(trained, tmp_path, monkeypatch, capsys):
+    folder = shutil.copytree(trained, tmp_path / "minute")
+    bundle_files._add(folder / "bundle", bundle_files.CALIBRATION, lambda file: file.write_text("{}"))
+    code, text = exits(monkeypatch, capsys, "verify", folder / "future.zarr", "--out", tmp_path / "future")
+    assert code == 4 and "CD-050 " in text
+    other = tmp_path / "other.nc"
+    for more in ((), ("--truth", other)):
+        code, text = exits(monkeypatch, capsys, "verify", other, *more, "--out", folder)
+        assert code == 3 and f"{other}: no such file or store" in text

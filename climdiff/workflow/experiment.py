@@ -70,18 +70,31 @@ def run(recipe: Recipe, folder: Path, watch: Watch, should_stop: Callable[[], bo
         progress=lambda name, done, total: watch.stage(f"verify {name}", done, total),
         say=watch.say,
     )
-    publish(verdict, folder, calibration, facts={"this run took": f"{(time.monotonic() - started) / 60:.1f} min"})
+    took = {"this run took": f"{(time.monotonic() - started) / 60:.1f} min"}
+    publish(verdict, folder, run=folder, calibration=calibration, facts=took)
     return verdict
 
 
 def publish(
-    verdict: Verdict, folder: Path, calibration: Calibration | None = None, facts: dict[str, str] | None = None
+    verdict: Verdict,
+    folder: Path,
+    *,
+    run: Path | None = None,
+    calibration: Calibration | None = None,
+    facts: dict[str, str] | None = None,
 ) -> None:
-    """Write scores and report of a verdict to `folder`."""
+    """Write scores and report of a verdict to `folder`; `run` is where the ensemble lies, with the log of its training.
+
+    The report of an ensemble that is not ours shows neither training nor calibration, whatever lies beside it.
+    """
     verification.write(verdict, folder)
-    log = folder / "log.jsonl"
+    log = run / "log.jsonl" if run is not None and verdict.recipe is not None else None
     report.write(
-        verdict, folder / "report.html", log=log if log.exists() else None, facts=facts, calibration=calibration
+        verdict,
+        folder / "report.html",
+        log=log if log is not None and log.exists() else None,
+        facts=facts,
+        calibration=calibration,
     )
 
 

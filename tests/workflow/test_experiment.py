@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from types import SimpleNamespace
 
 import pytest
 
@@ -76,6 +77,21 @@ def test_fault_050_a_damaged_calibration_is_refused_before_members_are_drawn(min
     with pytest.raises(MismatchError, match=r"CD-050 .*calibration\.json: cannot be read"):
         run(minute_recipe, folder, Watch())
     assert not (folder / "ensemble.zarr").exists()
+
+
+@pytest.mark.parametrize("recipe", ["ours", None])
+def test_the_training_shown_is_that_beside_an_ensemble_of_ours(tmp_path, monkeypatch, recipe):
+    shown = {}
+    monkeypatch.setattr(experiment.verification, "write", lambda *given: None)
+    monkeypatch.setattr(experiment.report, "write", lambda *given, **named: shown.update(named))
+    for folder in ("run", "out"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "log.jsonl").touch()
+    experiment.publish(SimpleNamespace(recipe=recipe), tmp_path / "out", run=tmp_path / "run")
+    assert shown["log"] == (tmp_path / "run" / "log.jsonl" if recipe else None)
+    (tmp_path / "run" / "log.jsonl").unlink()
+    experiment.publish(SimpleNamespace(recipe=recipe), tmp_path / "out", run=tmp_path / "run")
+    assert shown["log"] is None
 
 
 def test_a_baseline_that_the_data_cannot_have_is_refused_before_training(minute_recipe, tmp_path):
