@@ -79,12 +79,19 @@ def memory_lines(recipe: Recipe, train: Digest) -> list[str]:
     return lines
 
 
-def leaked(train: Pairs, test: Pairs, held_bytes: int) -> list[str]:
-    """Return a sentence for each variable of which test fields are training fields; what a verdict has to say.
+def leaked(train: Pairs, test: Pairs, held_bytes: int) -> tuple[list[str], list[str]]:
+    """Return what a verdict has to say: test fields that are training fields, and what was not searched for any.
 
     Fine fields of the training split are compared only up to `held_bytes`, where they are in memory: a larger store is
-    not read once more for this (`climdiff data leaks` reads it).
+    not read once more for this (`climdiff data leaks` reads it). Either has a sentence for each variable.
     """
-    fine = train.fine is not None and train.fine.nbytes <= held_bytes
-    found = duplicates({"train": digest(train, fine=fine), "test": digest(test, fine=fine)})
-    return [f"LEAK {problem.what}: scores are better than they should be" for problem in found]
+    size = 0 if train.fine is None else train.fine.nbytes
+    found = {name: digest(pairs, fine=size <= held_bytes) for name, pairs in (("train", train), ("test", test))}
+    unsearched = not_compared(found)
+    if size > held_bytes:
+        names = ", ".join(f"'{name}'" for name in train.fine or ())
+        unsearched.append(
+            f"not searched for copies: fine {names}, whose fields in 'train' take {size / 2**30:.3g} GiB "
+            f"(climdiff data leaks reads them)"
+        )
+    return [f"LEAK {problem.what}: scores are better than they should be" for problem in duplicates(found)], unsearched

@@ -47,7 +47,7 @@ class Verdict:
     `scores` is {downscaler: Scores}, the ensemble first; `differences` {(variable, score, baseline): Difference},
     negative where the ensemble is better, whose intervals hold together. `test` has the pairs it was scored on, `unit`
     says what is counted there: days, times or fields. `leaks` are sentences on test fields that are training fields,
-    `left_out` has the baselines that could not be scored, and why.
+    `not_searched` on what was not searched for any; `left_out` has the baselines that could not be scored, and why.
     """
 
     name: str
@@ -59,6 +59,7 @@ class Verdict:
     unit: str = "times"
     leaks: tuple[str, ...] = ()
     left_out: Mapping[str, str] = field(default_factory=dict)
+    not_searched: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, dict[str, dict[str, float | None]]]:
         """Return {variable: {downscaler: {score: number}}}."""
@@ -116,7 +117,7 @@ def verify(
         overrides: Keys of `verify`, such as `verify.baselines=full_ladder`, laid on the recipe.
         require: What is to be compared beside the fair CRPS; ask `Verdict.unmet` whether it holds.
         progress: Called with (downscaler, times done, times to do).
-        say: Takes lines for the user: neural baselines that are not trained, a truth whose cells have no known area.
+        say: Takes lines for the user: baselines left out, fields not searched for copies, cells of no known area.
 
     Raises:
         RecipeError: CD-037, a requirement names what is not scored, overrides what is no key of `verify`, or either a
@@ -152,8 +153,11 @@ def verify(
     scores |= others
     order, unit = _counted(test)
     differences = _differences(model, scores, order, each_time, recipe.seed)
-    found = () if split == "train" else leaks.leaked(splits["train"], test, build.HELD_BYTES)
-    return Verdict(model, scores, differences, ensemble, test, recipe, unit, tuple(found), left_out)
+    found, unsearched = ((), ()) if split == "train" else leaks.leaked(splits["train"], test, build.HELD_BYTES)
+    for line in unsearched:
+        say(line)
+    said = tuple(found), left_out, tuple(unsearched)
+    return Verdict(model, scores, differences, ensemble, test, recipe, unit, *said)
 
 
 def score_baselines(
@@ -219,9 +223,15 @@ def write(verdict: Verdict, folder: Path) -> None:
 
     Raises:
         OSError: there is no room; those of before are as they were.
-        DataError: CD-036, a variable named `verdict`, `leaks` or `left_out`, or one whose name is too long for netCDF.
+        DataError: CD-036, a variable named as what is said of all, or one whose name is too long for netCDF.
     """
-    reserved = {"verdict", "leaks", "left_out"} & set(verdict.scores[verdict.name].variables)
+    said = {
+        "verdict": verdict.judged(),
+        "leaks": verdict.leaks,
+        "not_searched": verdict.not_searched,
+        "left_out": dict(verdict.left_out),
+    }
+    reserved = said.keys() & set(verdict.scores[verdict.name].variables)
     if reserved:
         what = f"a variable named {', '.join(sorted(reserved))} would take the place of what is said of all"
         raise DataError(Problem(36, "scores.json", what, "rename it"))
@@ -229,7 +239,6 @@ def write(verdict: Verdict, folder: Path) -> None:
     if len(longest) > LONGEST_NAME:
         what = f"a variable's name has {len(longest)} letters ({longest[:20]}...), at most {LONGEST_NAME} fit in netCDF"
         raise DataError(Problem(36, "scores.nc", what, "rename it"))
-    said = {"verdict": verdict.judged(), "leaks": verdict.leaks, "left_out": dict(verdict.left_out)}
     with replacing(folder / "scores.json") as numbers, replacing(folder / "scores.nc") as building:
         numbers.write_text(json.dumps({**verdict.to_json(), **said}, indent=1, allow_nan=False))
         for name, scores in verdict.scores.items():

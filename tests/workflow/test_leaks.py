@@ -44,8 +44,11 @@ def test_a_copied_field_is_told_with_both_dates(splits):
 
 def test_fine_fields_of_a_huge_training_store_are_not_read_again(splits):
     found = copied(splits, "test")
-    assert len(leaked(found["train"], found["test"], held_bytes=2**30)) == 1
-    assert leaked(found["train"], found["test"], held_bytes=0) == []
+    told, unsearched = leaked(found["train"], found["test"], held_bytes=2**30)
+    assert len(told) == 1 and unsearched == []
+    told, (line,) = leaked(found["train"], found["test"], held_bytes=0)
+    assert told == []
+    assert line.startswith("not searched for copies: fine 'pr', whose fields in 'train' take 0.000351 GiB (")
 
 
 def test_training_on_leaking_splits_is_refused_before_it_begins(minute_recipe, splits, tmp_path, monkeypatch):
@@ -58,12 +61,19 @@ def test_training_on_leaking_splits_is_refused_before_it_begins(minute_recipe, s
 def test_a_verdict_tells_of_a_leak_and_meets_no_requirement(trained, splits, tmp_path, monkeypatch):
     generate(climdiff.load(trained), tmp_path / "ensemble.zarr")
     monkeypatch.setattr(build, "open_splits", lambda recipe, wanted: copied(splits, "test"))
-    verdict = verify(tmp_path / "ensemble.zarr")
+    lines = []
+    verdict = verify(tmp_path / "ensemble.zarr", say=lines.append)
     assert verdict.sentences("pr")[-1].startswith("LEAK fine 'pr': 1 fields of 'test' (2001-02-04) are the same")
     assert verdict.unmet([requirement("crps_fair < bilinear")])[0].startswith("not met: LEAK")
     assert verdict.unmet([]) == []
     write(verdict, tmp_path)
-    assert len(json.loads((tmp_path / "scores.json").read_text())["leaks"]) == 1
+    written = json.loads((tmp_path / "scores.json").read_text())
+    assert len(written["leaks"]) == 1 and written["not_searched"] == [] == lines
+    monkeypatch.setattr(build, "HELD_BYTES", 0)
+    verdict = verify(tmp_path / "ensemble.zarr", overrides=["verify.baselines=[bilinear]"], say=lines.append)
+    assert verdict.leaks == () and list(verdict.not_searched) == lines and "fine 'pr', whose fields" in lines[0]
+    write(verdict, tmp_path)
+    assert json.loads((tmp_path / "scores.json").read_text())["not_searched"] == lines
 
 
 def test_an_embargo_shorter_than_the_memory_is_told_with_what_to_set(minute_recipe, splits):

@@ -304,9 +304,10 @@ def test_a_dry_test_period_is_verified_though_interpolation_has_no_error(store, 
     assert crps in html.unescape((tmp_path / "report.html").read_text())
 
 
-def test_a_variable_that_would_hide_the_verdict_is_refused(verdict, tmp_path):
-    scores = {name: Scores({"leaks": each["pr"]}) for name, each in verdict.scores.items()}
-    with pytest.raises(DataError, match=r"CD-036 scores\.json: a variable named leaks would take the place.*rename it"):
+@pytest.mark.parametrize("taken", ["verdict", "leaks", "not_searched", "left_out"])
+def test_a_variable_that_would_hide_the_verdict_is_refused(verdict, tmp_path, taken):
+    scores = {name: Scores({taken: each["pr"]}) for name, each in verdict.scores.items()}
+    with pytest.raises(DataError, match=rf"CD-036 scores\.json: a variable named {taken} would take .*rename it"):
         write(replace(verdict, scores=scores, differences={}), tmp_path)
     assert not list(tmp_path.iterdir())
 
