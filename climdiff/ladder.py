@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import NamedTuple, get_args
@@ -30,10 +29,10 @@ from climdiff.grids.blocks import Blocks, blocks_of
 from climdiff.recipe import fields
 from climdiff.recipe.schema import Recipe
 
-logger = logging.getLogger(__name__)
-
 FROM_TARGETS = ("bilinear", "conservative", "pixel_law", "quantile_mapping", "bcsd")
 FROM_BLOCKS = ("rescaled_analogs", "rescaled_regression", "rainfarm")
+UNFIT = frozenset({20, 21, 33, 34, 36, 37, 75})
+"""The faults of a method that does not go with the data; any other, as that of a damaged file, is one of the data."""
 FEWEST_TIMES = 20
 """Training times of a regression; fewer leave nothing to choose its components by."""
 
@@ -46,17 +45,20 @@ class Baseline(NamedTuple):
     variables: tuple[str, ...]
 
 
-def baselines(recipe: Recipe, train: Pairs) -> dict[str, Baseline]:
+def baselines(
+    recipe: Recipe, train: Pairs, leave: Callable[[str, str], None] = lambda name, why: None
+) -> dict[str, Baseline]:
     """Return the methods the recipe wants the model judged beside, fitted on the training pairs.
 
-    `ladder` is every method that the data allow, for the targets that they allow it for. Training dates whose fields
-    miss cells that others have are left out for all.
+    `ladder` is every method that the data allow, for the targets that they allow it for; `leave` is told of the others,
+    and why. Training dates whose fields miss cells that others have are left out for all.
 
     Raises:
         RecipeError: A method asked for by name that does not go with the data: CD-037, an oracle of other data than the
             embedded world; CD-036, one that needs the coarse field of a target where there is none; CD-020, one that
             needs coarse fields that are block means; CD-033, a regression on too few dates.
         DataError: CD-033, no date has whole fine fields; a method asked for by name that cannot be fitted.
+        ClimdiffError: Any other fault, as of a damaged file, ends the ladder, too.
     """
     known = _Known.of(recipe, train)
     if recipe.verify.baselines != "ladder":
@@ -66,8 +68,15 @@ def baselines(recipe: Recipe, train: Pairs) -> dict[str, Baseline]:
         try:
             found[name] = known.fit(name, known.variables(name, asked=False))
         except ClimdiffError as error:
-            logger.info("no %s: %s", name, error)
+            leave(name, _why_unfit(error))
     return found
+
+
+def _why_unfit(error: ClimdiffError) -> str:
+    """Return why a method does not go with the data; raise what is wrong with the data themselves."""
+    if not {problem.code for problem in error.problems} <= UNFIT:
+        raise error
+    return error.problems[0].what
 
 
 def check(recipe: Recipe, train: Pairs) -> None:
@@ -103,7 +112,7 @@ class _Known:
                     build.chosen(train.coarse, [name], "verify.baselines", recipe.data.coarse)
                     plain = block_weights(train, [name])[name] == "plain"
                 except ClimdiffError as error:
-                    unblocked[name] = error.problems[0].what
+                    unblocked[name] = _why_unfit(error)
                 else:
                     whole = blocks_of(train.coarse_grid, train.fine_grid)
                     blocks[name] = whole.plain() if plain else whole

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from climdiff import build, ladder
-from climdiff.errors import DataError, RecipeError
+from climdiff.errors import DataError, Problem, RecipeError
 from climdiff.recipe.fields import Baseline
 
 
@@ -40,9 +40,12 @@ def test_baselines_are_fitted_on_the_training_period(minute_recipe, splits):
 def test_the_ladder_is_every_method_that_the_data_allow(minute_recipe, splits, conserving):
     recipe = asking(minute_recipe, "ladder")
     assert list(ladder.baselines(recipe, conserving)) == list(get_args(Baseline))
-    found = ladder.baselines(recipe, splits["train"])
+    left_out = {}
+    found = ladder.baselines(recipe, splits["train"], left_out.__setitem__)
     need_blocks = {"rescaled_analogs", "rescaled_regression", "rainfarm"}
     assert set(found) == set(get_args(Baseline)) - need_blocks
+    assert set(left_out) == need_blocks
+    assert all(why.startswith("coarse 'pr' is no block mean") for why in left_out.values()), left_out
     other = ladder.baselines(asking(minute_recipe, "ladder", fine="radar2km/fine"), splits["train"])
     assert set(found) - set(other) == {"oracle"}
 
@@ -130,6 +133,16 @@ def test_one_method_that_cannot_be_fitted_does_not_end_the_ladder(splits, minute
     assert whole - set(ladder.baselines(recipe, broken)) == {"regression"}
     with pytest.raises(DataError, match=r"CD-075 training predictors: .*miss cells"):
         ladder.baselines(asking(recipe, ("bilinear", "regression")), broken)
+
+
+@pytest.mark.parametrize("place", ["Regression", "block_weights"])
+def test_fault_003_a_damaged_file_ends_the_ladder(place, splits, minute_recipe, monkeypatch):
+    def read(*given, **named):
+        raise DataError(Problem(3, "era5", "missing chunk", "restore it"))
+
+    monkeypatch.setattr(ladder, place, read)
+    with pytest.raises(DataError, match="CD-003 era5: missing chunk"):
+        ladder.baselines(asking(minute_recipe, "ladder"), splits["train"])
 
 
 def test_the_ladder_of_a_dry_period_has_no_rainfarm(minute_recipe, conserving):

@@ -38,17 +38,26 @@ class Kept:
         return made
 
 
-def baselines(recipe: Recipe, train: Pairs, test: Pairs) -> dict[str, xr.Dataset]:
+def baselines(
+    recipe: Recipe, train: Pairs, test: Pairs, say: Callable[[str], None]
+) -> tuple[dict[str, xr.Dataset], dict[str, str]]:
     """Return the ensembles of the baselines that need no network, fitted on `train`, at the times of `test`.
+
+    Those of the ladder that do not go with the data come second, with the reason, and `say` takes a line of each.
 
     Raises:
         RecipeError: as `ladder.baselines`.
     """
-    kept = Kept()
+    kept, left_out = Kept(), dict[str, str]()
+
+    def leave(name: str, why: str) -> None:
+        left_out[name] = why
+        say(f"'{name}' is left out: {why}")
+
     return {
         name: lazily(each.downscaler, test.coarse, list(each.members), recipe.seed, test, each.variables, kept)
-        for name, each in ladder.baselines(rungs.without(recipe), train).items()
-    }
+        for name, each in ladder.baselines(rungs.without(recipe), train, leave).items()
+    }, left_out
 
 
 def networks(

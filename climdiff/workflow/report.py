@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -12,7 +12,6 @@ from matplotlib.figure import Figure
 
 from climdiff.bundle_files import Calibration
 from climdiff.errors import Problem, RecipeError
-from climdiff.recipe.fields import Baseline
 from climdiff.recipe.load import parse
 from climdiff.recipe.schema import Recipe
 from climdiff.recipe.show import to_yaml
@@ -126,9 +125,6 @@ def _skipped(verdict: Verdict) -> list[str]:
     """Return sentences on methods of the ladder and scores that are missing, and why."""
     lines = [f"'{name}' is left out: {why}" for name, why in verdict.left_out.items()]
     seen = {*verdict.scores, *verdict.left_out}
-    asked = verdict.recipe.verify.baselines if verdict.recipe else ()
-    if isinstance(asked, str) and (left := [name for name in get_args(Baseline) if name not in seen]):
-        lines.append(f"methods that these data do not allow: {', '.join(left)}")
     untrained = [name for name in rungs.named(verdict.recipe) if name not in seen] if verdict.recipe else []
     if untrained:
         lines.append(f"methods that are not trained on this recipe: {', '.join(untrained)}")

@@ -143,7 +143,8 @@ def verify(
     test = _same_times(splits[split], ensemble, path)
     assert test.fine is not None
     needed = _named_by_hand(recipe, overrides, require)
-    contenders = baselines(recipe, splits["train"], test) | networks(recipe, path.parent, test, say, needed)
+    contenders, unfit = baselines(recipe, splits["train"], test, say)
+    contenders |= networks(recipe, path.parent, test, say, needed)
     made = {name: [str(variable) for variable in each.data_vars] for name, each in contenders.items()}
     each_time = requirements.check(require, thresholds, made)
     model: str = recipe.model.method
@@ -156,7 +157,7 @@ def verify(
     found, unsearched = ((), ()) if split == "train" else leaks.leaked(splits["train"], test, build.HELD_BYTES)
     for line in unsearched:
         say(line)
-    said = tuple(found), left_out, tuple(unsearched)
+    said = tuple(found), unfit | left_out, tuple(unsearched)
     return Verdict(model, scores, differences, ensemble, test, recipe, unit, *said)
 
 
@@ -179,7 +180,7 @@ def score_baselines(
     splits = build.open_splits(recipe, {"train", split})
     test = splits[split]
     assert test.fine is not None
-    contenders = baselines(recipe, splits["train"], test)
+    contenders, unfit = baselines(recipe, splits["train"], test, say)
     if not contenders:
         what = f"names networks only ({', '.join(rungs.named(recipe))}), which have to be trained"
         raise RecipeError(Problem(37, "verify.baselines", what, "climdiff run RECIPE trains and scores them"))
@@ -187,7 +188,7 @@ def score_baselines(
     if not scores:
         raise DataError(Problem(75, recipe.data.coarse, "no baseline takes its missing cells", "fill these cells"))
     widest = max(scores, key=lambda name: len(scores[name].variables))
-    return Verdict(widest, scores, {}, test.fine, test, recipe, left_out=left_out)
+    return Verdict(widest, scores, {}, test.fine, test, recipe, left_out=unfit | left_out)
 
 
 def output_folder(ensemble: Path, out: Path | None, truth: Path | None) -> Path:

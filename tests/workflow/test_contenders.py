@@ -25,7 +25,9 @@ def asking(recipe, baselines):
 def test_blocks_of_times_make_the_ensemble_of_the_downscaler(minute_recipe, splits, monkeypatch):
     monkeypatch.setattr(contenders, "BLOCK_TIMES", 7)
     recipe, test = asking(minute_recipe, ("analogs",)), splits["test"]
-    (found,) = contenders.baselines(recipe, splits["train"], test).values()
+    made, left_out = contenders.baselines(recipe, splits["train"], test, pytest.fail)
+    (found,) = made.values()
+    assert left_out == {}
     assert found["pr"].chunksizes["time"] == (7, 7, 6)
     baseline = ladder.baselines(recipe, splits["train"])["analogs"]
     expected = baseline.downscaler.downscale(test.coarse.load(), list(baseline.members), recipe.seed)

@@ -29,11 +29,12 @@ def test_every_method_without_a_network_is_scored_or_left_out_where_a_date_has_n
         update={"verify": minute_recipe.verify.model_copy(update={"baselines": "ladder"})}
     )
     test, lines = with_a_hole(pairs["test"]), []
-    contenders = baselines(ladder, pairs["train"], test)
+    contenders, unfit = baselines(ladder, pairs["train"], test, lines.append)
+    assert set(unfit) == {"rescaled_analogs", "rescaled_regression", "rainfarm"}
     scores, left_out = Against(test, ladder).beside(contenders, (), lines.append)
     assert set(scores) | set(left_out) == set(contenders)
     assert "climatology" in scores and {"bilinear", "conservative", "analogs", "regression"} <= set(left_out)
-    assert lines == [f"'{name}' is left out: {why}" for name, why in left_out.items()]
+    assert lines == [f"'{name}' is left out: {why}" for name, why in (unfit | left_out).items()]
     with pytest.raises(OutputError, match="CD-011"):
         Against(test, ladder).beside({"bilinear": contenders["bilinear"]}, {"bilinear"}, lines.append)
 
