@@ -12,9 +12,9 @@ from climdiff.report.rows import Group, Row, groups
 
 Scores = Mapping[str, Mapping[str, float | None]]  # {downscaler: {score: value}}
 Shade = Literal["", "better-3", "better-2", "better-1", "same", "worse-1", "worse-2", "worse-3"]
-STEPS = (1.02, 1.1, 1.3)
-"""Ratios of errors from which on a cell is pale, plain and strong."""
-_NEGLIGIBLE = 0.02  # distances from the best value below this share of the natural scale do not count
+SHARES = (0.02, 0.1, 0.3)
+"""Differences of errors, relative to their size, from which on a cell is pale, plain and strong."""
+_NEGLIGIBLE = 0.02  # a bias below this share of the mean absolute error does not count
 
 
 @dataclass(frozen=True)
@@ -60,17 +60,20 @@ def meanings(tables: Iterable[Scores]) -> dict[str, str]:
     return {row.name: row.meaning for group in groups(known) for row in group.rows}
 
 
-def shade(row: Row, other: Mapping[str, float | None], model: Mapping[str, float | None]) -> Shade:
-    """Return how a method compares with the model: by the ratio of their errors, distances from what is best."""
-    theirs, mine = _error(row, other, model), _error(row, model, model)
-    if theirs is None or mine is None:
+def shade(row: Row, theirs: float | None, mine: float | None, model: Mapping[str, float | None]) -> Shade:
+    """Return how the value of a method compares with the model's: by how much further from what is best it is.
+
+    The difference of the two distances is relative to the lower one where 0 is best, else to the size of what is best.
+    `model` has the other scores of the model, such as what the truth has.
+    """
+    other, own = _error(row, theirs, model), _error(row, mine, model)
+    if other is None or own is None:
         return ""
-    least = _negligible(row, model)
-    theirs, mine = max(theirs, least), max(mine, least)
-    strength = 0 if theirs == mine else sum(max(theirs, mine) >= step * min(theirs, mine) for step in STEPS)
+    size = max(min(other, own), 0.0) if row.best in ("low", "zero") else _size(row, model)
+    strength = 0 if other == own else sum(abs(other - own) >= share * size for share in SHARES)
     if not strength:
         return "same"
-    side = "better" if theirs < mine else "worse"
+    side = "better" if other < own else "worse"
     return f"{side}-{strength}"  # type: ignore[return-value]  # one of the six
 
 
@@ -81,28 +84,33 @@ def _line(row: Row, scores: Scores, methods: tuple[str, ...], model: str, sure: 
     decimals = 0 if row.best == "none" else min(significant_decimals(min(shown, default=1.0)), 4)
     if row.best in ("high", "one"):
         decimals = 2 if row.best == "one" else 3
+    printed = {name: None if value is None else round(value, decimals) for name, value in values.items()}
+    is_told = any(key == row.key for key, _ in sure)
     own = scores.get(model, {})
-    cells = tuple(
-        Cell(
-            "–" if value is None else fixed(value, decimals),
-            "" if name == model else shade(row, scores[name], own),
-            (row.key, name) in sure,
-        )
-        for name, value in values.items()
-    )
-    return Line(row, cells, "" if truth is None or row.best != "truth" else fixed(truth, decimals))
+    cells = []
+    for name, value in printed.items():
+        found = "" if name == model else shade(row, value, printed.get(model), own)
+        text = "–" if value is None else fixed(value, decimals)
+        cells.append(Cell(text, found if is_told else _pale(found), (row.key, name) in sure))
+    return Line(row, tuple(cells), "" if truth is None or row.best != "truth" else fixed(truth, decimals))
 
 
-def _error(row: Row, scores: Mapping[str, float | None], model: Mapping[str, float | None]) -> float | None:
-    """Return the distance of a score from what is best; None where it is not known."""
-    value = _value(scores, row.key)
+def _pale(found: Shade) -> Shade:
+    """Return the palest shade of the same side: what is shown where no difference is sure."""
+    if found.startswith("better"):
+        return "better-1"
+    return "worse-1" if found.startswith("worse") else found
+
+
+def _error(row: Row, value: float | None, model: Mapping[str, float | None]) -> float | None:
+    """Return the distance of a value from what is best; None where it is not known."""
     if value is None or row.best == "none":
         return None
     match row.best:
         case "high":
             return 1.0 - value
         case "zero":
-            return abs(value)
+            return max(abs(value), _NEGLIGIBLE * (_value(model, "mae") or 0.0))
         case "one":
             return abs(math.log(value)) if value > 0 else math.inf
         case "truth":
@@ -111,16 +119,15 @@ def _error(row: Row, scores: Mapping[str, float | None], model: Mapping[str, flo
     return value
 
 
-def _negligible(row: Row, model: Mapping[str, float | None]) -> float:
-    """Return the error below which two methods are alike: a share of the error, or of the truth's number."""
-    match row.best:
-        case "zero" | "truth" if row.units:
-            return _NEGLIGIBLE * (_value(model, "mae") or 0.0) or 1e-12
-        case "truth":
-            return _NEGLIGIBLE * abs(_value(model, row.truth) or 0.0) or 1e-12
-        case "one":
-            return _NEGLIGIBLE
-    return 1e-12
+def _size(row: Row, model: Mapping[str, float | None]) -> float:
+    """Return the size of the best value: 1, or how far the truth's is from 0 or, nearer in [K], from its median.
+
+    What has units counts as no smaller than the mean absolute error: a truth of 0.1 degC is not small.
+    """
+    if row.best != "truth":
+        return 1.0
+    truth, median = (_value(model, key) or 0.0 for key in (row.truth, "p50_truth"))
+    return max(min(abs(truth), abs(truth - median)), _value(model, "mae") or 0.0) if row.units else abs(truth)
 
 
 def _value(row: Mapping[str, float | None], key: str) -> float | None:

@@ -113,6 +113,24 @@ def test_what_is_sure_is_marked_in_the_cells() -> None:
     assert html.count(' sure">') == 1
 
 
+@pytest.mark.parametrize(
+    ("sure", "said"),
+    [
+        (
+            frozenset({("crps_fair", "bilinear")}),
+            "Rows without one are pale at most.",
+        ),
+        (frozenset(), "No difference is sure: colors are pale at most."),
+    ],
+)
+def test_the_legend_says_when_colors_are_pale_and_has_a_space_between_sentences(
+    sure: frozenset[tuple[str, str]], said: str
+) -> None:
+    scores = SCORES | {"oracle": {"crps_fair": 0.13}}
+    text = outline(render(Page("run", (VariableSection("pr", "rain", "mm", scores, sure=sure),)))).text
+    assert f"{said} The oracle knows the law that made the data." in " ".join(text.split())
+
+
 def test_every_picture_says_in_words_what_it_shows() -> None:
     found = outline(render(page_of("rain")))
     assert found.tags.count("img") == len([value for name, value in found.attributes if value and name == "alt"])
