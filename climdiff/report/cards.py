@@ -28,11 +28,12 @@ class Cell:
 
 @dataclass(frozen=True)
 class Line:
-    """One row of the card: the score, a cell per method, and the value of the truth where it has one."""
+    """One row of the card: the score, a cell per method, the value of the truth, and if the coarse field gives it."""
 
     row: Row
     cells: tuple[Cell, ...]
     truth: str
+    is_given: bool = False
 
 
 @dataclass(frozen=True)
@@ -44,12 +45,22 @@ class Card:
     has_truth: bool
 
 
-def card(scores: Scores, model: str, sure: frozenset[tuple[str, str]] = frozenset()) -> Card:
-    """Return the card of one variable; `sure` has each (score, method) whose interval excludes no difference."""
+def card(
+    scores: Scores,
+    model: str,
+    sure: frozenset[tuple[str, str]] = frozenset(),
+    given: frozenset[str] = frozenset(),
+) -> Card:
+    """Return the card of one variable.
+
+    `sure` has each (score, method) whose interval excludes no difference, `given` the scores that the coarse field
+    gives to any method that keeps its means: rows that are not colored.
+    """
     methods = tuple(sorted(scores, key=lambda name: (name != model, _value(scores[name], "crps_fair") or math.inf)))
     known = {key for row in scores.values() for key in row if _value(row, key) is not None}
     found = tuple(
-        (group, tuple(_line(row, scores, methods, model, sure) for row in group.rows)) for group in groups(known)
+        (group, tuple(_line(row, scores, methods, model, sure, is_given=row.key in given) for row in group.rows))
+        for group in groups(known)
     )
     return Card(methods, found, any(line.truth for _, lines in found for line in lines))
 
@@ -77,7 +88,15 @@ def shade(row: Row, theirs: float | None, mine: float | None, model: Mapping[str
     return f"{side}-{strength}"  # type: ignore[return-value]  # one of the six
 
 
-def _line(row: Row, scores: Scores, methods: tuple[str, ...], model: str, sure: frozenset[tuple[str, str]]) -> Line:
+def _line(
+    row: Row,
+    scores: Scores,
+    methods: tuple[str, ...],
+    model: str,
+    sure: frozenset[tuple[str, str]],
+    *,
+    is_given: bool,
+) -> Line:
     values = {name: _value(scores[name], row.key) for name in methods}
     truth = next((one for name in methods if (one := _value(scores[name], row.truth)) is not None), None)
     shown = [abs(value) for value in (*values.values(), truth) if value]
@@ -89,10 +108,11 @@ def _line(row: Row, scores: Scores, methods: tuple[str, ...], model: str, sure: 
     own = scores.get(model, {})
     cells = []
     for name, value in printed.items():
-        found = "" if name == model else shade(row, value, printed.get(model), own)
+        found = "" if name == model or is_given else shade(row, value, printed.get(model), own)
         text = "–" if value is None else fixed(value, decimals)
         cells.append(Cell(text, found if is_told else _pale(found), (row.key, name) in sure))
-    return Line(row, tuple(cells), "" if truth is None or row.best != "truth" else fixed(truth, decimals))
+    known_truth = "" if truth is None or row.best != "truth" else fixed(truth, decimals)
+    return Line(row, tuple(cells), known_truth, is_given)
 
 
 def _pale(found: Shade) -> Shade:

@@ -50,8 +50,8 @@ class VariableSection:
 
     `scores` is {downscaler: {score: value}} as in `scores.json`, all over the same dates and cells. `standing` is the
     verdict in a sentence, `verdict` all of it, the last sentence its footing, `differences` its picture, `sure` each
-    (score, downscaler) whose difference to the model's is sure. `maps` are shown at full width, `curves` side by side,
-    of the methods that `beside` names.
+    (score, downscaler) whose difference to the model's is sure, `given` the scores that the coarse field gives. `maps`
+    are shown at full width, `curves` side by side, of the methods that `beside` names.
     """
 
     name: str
@@ -65,6 +65,7 @@ class VariableSection:
     differences: Picture | None = None
     sure: frozenset[tuple[str, str]] = frozenset()
     beside: str = ""
+    given: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)

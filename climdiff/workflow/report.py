@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 
 from climdiff.bundle_files import Calibration
 from climdiff.errors import Problem, RecipeError
+from climdiff.grids.blocks import blocks_of
 from climdiff.recipe.load import parse
 from climdiff.recipe.schema import Recipe
 from climdiff.recipe.show import to_yaml
@@ -26,6 +27,7 @@ from climdiff.report.page import Page, Picture, VariableSection, render
 from climdiff.report.rows import FINE_CELLS, FINE_POWER
 from climdiff.report.skill import Binned, Quantiles, Scales, fss_figure, quantile_figure, spread_error_figure
 from climdiff.training.log import read as read_log
+from climdiff.verification.aggregation import FACTORS
 from climdiff.verification.distribution import PERCENTS
 from climdiff.verification.scorecard import VariableScores
 from climdiff.verification.significance import Difference
@@ -36,6 +38,8 @@ from climdiff.workflow.search import BAND
 from climdiff.workflow.verification import Verdict
 
 N_MAPS = 3
+SAME_MEANS = 0.02
+"""Share of the mean absolute error up to which the truth's block means count as the coarse field."""
 PROVENANCE = ("version", "bundle_hash", "sampler", "steps", "guidance", "precision", "seed", "split")
 
 
@@ -93,8 +97,18 @@ def _section(verdict: Verdict, name: str) -> VariableSection:
         verdict=tuple(line for line in verdict.sentences(name) if line not in verdict.leaks),
         standing=standing(crps),
         differences=_differences(crps) if any(each.is_defined for each in crps.values()) else None,
+        given=given(verdict, name),
         sure=frozenset(key for key, found in own.items() if found.is_better or found.is_worse),
     )
+
+
+def given(verdict: Verdict, name: str) -> frozenset[str]:
+    """Return the scores of block means that the coarse field gives: those over coarse cells, of the truth's means."""
+    own = verdict.scores[verdict.name][name].scalars
+    if not own.get("coarse_rmse_truth", np.inf) <= SAME_MEANS * own["mae"]:
+        return frozenset()
+    factor = blocks_of(verdict.test.coarse_grid, verdict.test.fine_grid).factor
+    return frozenset(f"crps_fair_{n}x{n}" for n in FACTORS if all(n % side == 0 for side in factor))
 
 
 def _numbers(verdict: Verdict, name: str) -> dict[str, dict[str, float | None]]:

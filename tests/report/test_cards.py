@@ -27,6 +27,14 @@ def test_the_model_has_no_color_and_an_equal_method_is_alike():
     assert (found["diffusion"].shade, found["analogs"].shade, found["bilinear"].shade) == ("", "same", "worse-1")
 
 
+def test_a_row_that_the_coarse_field_gives_has_numbers_and_no_color():
+    found = card(SCORES, "diffusion", given=frozenset({"p99"}))
+    lines = {line.row.key: line for _, lines in found.groups for line in lines}
+    assert [(cell.text, cell.shade) for cell in lines["p99"].cells] == [("24.0", ""), ("25.5", ""), ("20.0", "")]
+    assert [key for key, line in lines.items() if line.is_given] == ["p99"]
+    assert lines["crps_fair"].cells[-1].shade == "worse-1"
+
+
 def test_a_color_is_strong_only_in_rows_with_a_sure_difference():
     assert cells("crps_fair", sure=frozenset({("crps_fair", "bilinear")}))["bilinear"].shade == "worse-3"
     assert cells("crps_fair", sure=frozenset({("mae", "bilinear")}))["bilinear"].shade == "worse-1"

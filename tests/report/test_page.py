@@ -131,6 +131,15 @@ def test_the_legend_says_when_colors_are_pale_and_has_a_space_between_sentences(
     assert f"{said} The oracle knows the law that made the data." in " ".join(text.split())
 
 
+def test_a_row_that_the_coarse_field_gives_has_a_note() -> None:
+    pages = [
+        outline(render(Page("run", (VariableSection("pr", "rain", "mm", SCORES, given=given),)))).text
+        for given in (frozenset(("mae",)), frozenset[str]())
+    ]
+    assert ["MAE of the mean†" in page and "the coarse field gives this" in page for page in pages] == [True, False]
+    assert "†" not in pages[1]
+
+
 def test_every_picture_says_in_words_what_it_shows() -> None:
     found = outline(render(page_of("rain")))
     assert found.tags.count("img") == len([value for name, value in found.attributes if value and name == "alt"])

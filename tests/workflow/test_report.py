@@ -73,6 +73,21 @@ def test_the_power_of_short_waves_is_that_below_eight_cells():
     assert np.isnan(report.fine_power(Spectrum(wavelength, wavelength, members, members, np.zeros(5), 1)))
 
 
+def test_means_over_coarse_cells_are_given_where_the_truth_has_those_of_the_coarse_field(verdict):
+    own = verdict.scores[verdict.name]
+    coarse, fine = verdict.test.coarse_grid, verdict.test.fine_grid
+    side = fine.y.size // coarse.y.size
+
+    def found(**scalars):
+        scores = dataclasses.replace(own["pr"], scalars={**own["pr"].scalars, "mae": 1.0, **scalars})
+        changed = dataclasses.replace(verdict, scores=verdict.scores | {verdict.name: Scores({"pr": scores})})
+        return report.given(changed, "pr")
+
+    wanted = {f"crps_fair_{n}x{n}" for n in (2, 4, 8) if n % side == 0}
+    assert wanted and found(coarse_rmse_truth=0.01) == wanted
+    assert not found(coarse_rmse_truth=0.1) and not found(coarse_rmse_truth=np.nan)
+
+
 def test_methods_and_scores_that_are_missing_are_told(verdict, tmp_path):
     wanted = verdict.recipe.verify.model_copy(update={"baselines": ("bilinear", "gan")})
     recipe = verdict.recipe.model_copy(update={"verify": wanted})
