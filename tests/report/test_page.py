@@ -131,6 +131,22 @@ def test_the_legend_says_when_colors_are_pale_and_has_a_space_between_sentences(
     assert f"{said} The oracle knows the law that made the data." in " ".join(text.split())
 
 
+def test_the_truth_stands_beside_the_model_and_both_stay_in_sight() -> None:
+    html = render(Page("run", (VariableSection("pr", "rain", "mm", SCORES),)))
+    heads, row = re.findall(r"<th scope=\"col\".*?</th>", html), html.split(">Frequency<")[1].split("</tr>")[0]
+    assert [re.sub("<.*?>", "", head) for head in heads] == ["Score", "diffusion", "truth", "bilinear"]
+    assert re.findall(r'<td class="(\w*)', row) == ["model", "truth", ""]
+    rule = re.search(r"@media screen and \(min-width.*?\n}", html, re.DOTALL)
+    assert rule is not None and ".card .model, .card .truth { position: sticky;" in rule[0]
+
+
+def test_what_scrolls_sideways_fades_at_its_edge_on_a_screen_only() -> None:
+    rule = re.search(r"@media screen {.*?\n}", render(Page("run", ())), re.DOTALL)
+    assert rule is not None
+    for part in (".scroll, .maps figure > div", "animation-timeline: scroll(self x)", "mask-image"):
+        assert part in rule[0]
+
+
 def test_a_row_that_the_coarse_field_gives_has_a_note() -> None:
     pages = [
         outline(render(Page("run", (VariableSection("pr", "rain", "mm", SCORES, given=given),)))).text
