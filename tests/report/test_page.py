@@ -161,6 +161,16 @@ def test_every_picture_says_in_words_what_it_shows() -> None:
     assert found.tags.count("img") == len([value for name, value in found.attributes if value and name == "alt"])
 
 
+def test_no_two_sections_are_called_calibration() -> None:
+    picture = Picture(small_figure(), "Ranks")
+    section = VariableSection("pr", "rain", "mm", SCORES, curves=(picture,))
+    html = render(Page("run", (section,), calibrated="On 8 dates", calibration=(picture,)))
+    heads = re.findall(r"<h[23]>(.*?)</h", html)
+    assert "Calibration, structure and extremes" in heads and "How members are drawn" in heads
+    assert sum("Calibration" in head for head in heads) == 1
+    assert '<a href="#calibration">How members are drawn</a>' in html
+
+
 def test_what_was_not_scored_is_told() -> None:
     assert (
         "Pr: scores of series left out: no dates"
