@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -38,6 +38,18 @@ def standing(found: Mapping[str, Difference]) -> str:
             names = ", ".join(plain(name).replace("_", " ") for name in chosen)
             parts.append(f"{words} {len(chosen)} of {len(found)} methods ({names})")
     return f"The fair CRPS is {'; '.join(parts)}." if parts else ""
+
+
+def reading(found: Iterable[Difference], unit: str) -> str:
+    """Return in two sentences what the intervals of a verdict over days, times or fields are; empty without any."""
+    told = [each for each in found if each.is_told]
+    if not told:
+        return ""
+    which = "all the intervals contain their true difference" if len(told) > 1 else "it contains the true difference"
+    return (
+        f"Neighboring {unit} are alike, so an interval comes of drawing whole stretches of {unit} again and again. "
+        f"With {100 * told[0].level:g} % confidence {which}."
+    )
 
 
 def differences_figure(found: Mapping[str, Difference], score: str = "crps_fair") -> Figure:

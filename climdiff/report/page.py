@@ -75,6 +75,7 @@ class Page:
     `period` names the dates scored; `facts` (training time, parameters, members …) and `provenance` (versions, hashes,
     seeds, licences …) are shown as they are, in order. `leaks` are sentences on test data that were trained on,
     `skipped` on what was not scored, and why. `calibrated` says what a calibration chose, `calibration` shows it.
+    `note` says once, below the first verdict, what a reader has to know of it.
     """
 
     title: str
@@ -90,6 +91,7 @@ class Page:
     skipped: tuple[str, ...] = ()
     calibration: tuple[Picture, ...] = ()
     calibrated: str = ""
+    note: str = ""
 
 
 def render(page: Page) -> str:

@@ -19,7 +19,7 @@ from climdiff.recipe.show import to_yaml
 from climdiff.replacement import replacing
 from climdiff.report.calibrations import calibration_figure
 from climdiff.report.curves import loss_figure, rank_histogram_figure, reliability_figure, spectra_figure
-from climdiff.report.differences import differences_figure, standing
+from climdiff.report.differences import differences_figure, reading, standing
 from climdiff.report.gains import gain_maps
 from climdiff.report.labels import date_label, long_name, number, units_label
 from climdiff.report.maps import ensemble_maps
@@ -77,6 +77,7 @@ def write(
         skipped=tuple(_skipped(verdict)),
         calibration=tuple(_ways(verdict, calibration)) if calibration else (),
         calibrated=calibrated(calibration, verdict.ensemble) if calibration else "",
+        note=reading(verdict.differences.values(), verdict.unit),
     )
     with replacing(path) as building:
         building.write_text(render(page), encoding="utf-8")

@@ -4,7 +4,7 @@ import io
 
 import numpy as np
 
-from climdiff.report.differences import BETTER, OPEN, WORSE, differences_figure, standing
+from climdiff.report.differences import BETTER, OPEN, WORSE, differences_figure, reading, standing
 from climdiff.verification.significance import Difference
 
 
@@ -29,6 +29,15 @@ def test_the_standing_counts_what_is_sure():
 def test_too_few_times_tell_nothing_and_no_methods_need_no_sentence():
     assert "too few" in standing({"analogs": difference(-20.0, np.nan, np.nan)})
     assert standing({}) == ""
+
+
+def test_what_the_intervals_are_is_told_where_there_are_any():
+    said = reading(FOUND.values(), "days")
+    assert "whole stretches of days" in said
+    assert said.endswith("With 95 % confidence all the intervals contain their true difference.")
+    untold = difference(-20.0, np.nan, np.nan)
+    assert reading([FOUND["oracle"], untold], "times").endswith("With 95 % confidence it contains the true difference.")
+    assert reading([untold], "days") == reading([], "days") == ""
 
 
 def test_methods_without_error_are_named_and_not_drawn():

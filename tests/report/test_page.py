@@ -100,6 +100,14 @@ def test_the_verdict_stands_before_everything_else() -> None:
     assert places == sorted(places)
 
 
+@pytest.mark.parametrize("verdict", [(), ("one by one", "the footing")])
+def test_the_note_follows_the_first_verdict_and_stands_once(verdict: tuple[str, ...]) -> None:
+    section = VariableSection("pr", "rain", "mm", SCORES, verdict=verdict, standing="It is better.")
+    text = outline(render(Page("My run", (section, section), note="All contain it."))).text
+    assert text.count("All contain it.") == 1
+    assert text.index("It is better.") < text.index("All contain it.") < text.rindex("It is better.")
+
+
 def test_a_leak_is_an_alarm_on_top_and_without_one_there_is_none() -> None:
     found = outline(render(Page("run", (), leaks=("3 test fields are training fields",))))
     assert ("role", "alert") in found.attributes and "3 test fields are training fields" in found.text

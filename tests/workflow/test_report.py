@@ -37,6 +37,7 @@ def test_the_page_holds_everything(verdict, trained, tmp_path):
         "Verdict",
         "The fair CRPS is",
         "intervals hold at once",
+        "With 95 % confidence all the intervals contain their true difference.",
         "Score card",
         "FSS, 5 x 5",
         "bilinear",
