@@ -8,13 +8,13 @@ from __future__ import annotations
 import json
 import logging
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
 
 from climdiff.commands import calibrate, data, recipe
+from climdiff.commands.arguments import refuse_empty, refuse_unclosed
 from climdiff.commands.recipe import Overrides, RecipePath
 from climdiff.commands.signals import asked_to_stop as _asked_to_stop
 from climdiff.errors import FULL, ClimdiffError, Problem, RecipeError, RetryError, remedy
@@ -42,7 +42,8 @@ def main() -> None:
     as_json = len(arguments) < len(sys.argv[1:])
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     try:
-        _refuse_empty(arguments)
+        refuse_empty(arguments)
+        refuse_unclosed(arguments)
         sys.exit(app(args=arguments, prog_name="climdiff", standalone_mode=not as_json))
     except ClimdiffError as error:
         problems, exit_code = error.problems, error.exit_code
@@ -333,18 +334,6 @@ def version() -> None:
     from climdiff import __version__
 
     print(__version__)
-
-
-def _refuse_empty(arguments: Sequence[str]) -> None:
-    """Refuse an empty argument, such as that of a shell variable that is not set: as a path it is the current folder.
-
-    Raises:
-        RecipeError: CD-037.
-    """
-    for before, argument in zip(["climdiff", *arguments], arguments, strict=False):
-        if not argument or (argument.startswith("--") and argument.endswith("=")):
-            what = f"the argument after {before!r} is empty" if not argument else f"{argument!r} is empty"
-            raise RecipeError(Problem(37, "command line", what, "give a value, or leave the option out"))
 
 
 def _misuse(error: Any) -> Problem:
