@@ -74,12 +74,11 @@ def trained(recipe: Recipe, run: Path, say: Callable[[str], None], needed: Colle
     found, problems = {}, []
     for name in named(recipe):
         rung, folder = methods.instead(recipe, name), folder_of(run, recipe, name)
-        if training.is_trained(folder, rung):
+        other = _unlike(folder, rung)
+        if other == []:
             found[name] = bundle.load(folder, rung)
             continue
-        method = f"model.method={name}" + (" first_guess=null" if recipe.first_guess else "")
-        own = f"climdiff train RECIPE {method} name={folder.name} --runs {folder.parent}"
-        why, how = f"{folder} has no training of this recipe", f"climdiff run RECIPE trains it, or {own}"
+        why, how = _untrained(folder, rung, run, other)
         if name in needed:
             problems.append(Problem(37, "verify.baselines", f"'{name}' is asked for, but {why}", how))
         else:
@@ -87,6 +86,27 @@ def trained(recipe: Recipe, run: Path, say: Callable[[str], None], needed: Colle
     if problems:
         raise RecipeError(*problems)
     return found
+
+
+def _unlike(folder: Path, rung: Recipe) -> list[str] | None:
+    """Return in which keys the training in `folder` is another one, None where there is none; any dates test it."""
+    other = training.unlike(folder, rung)
+    return None if other is None else [each for each in other if not each.startswith("data.split.test: ")]
+
+
+def _untrained(folder: Path, rung: Recipe, run: Path, other: list[str] | None) -> tuple[str, str]:
+    """Return why a rung is not taken from its folder, and the command that trains it: with the recipe of the run.
+
+    An ensemble that lies elsewhere than in its run has no such recipe beside it.
+    """
+    why = f"{folder} has no training of this recipe" if other is None else f"{folder} was trained with another recipe"
+    own = run / "recipe.json"
+    recipe = own if own.is_file() else "RUN/recipe.json"
+    changes = f"model.method={folder.name} first_guess=null name={folder.name}"
+    how = f"climdiff train {recipe} {changes} --runs {folder.parent}"
+    if folder.name != rung.model.method:
+        how += f", which serves '{folder.name}' and '{rung.model.method}'"
+    return (why, how) if other is None else (f"{why} ({'; '.join(other)})", f"remove {folder}, then {how}")
 
 
 def members(recipe: Recipe, name: str) -> list[int]:

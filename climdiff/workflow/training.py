@@ -46,12 +46,18 @@ OVERFITTED = 1.1
 
 def is_trained(folder: Path, recipe: Recipe) -> bool:
     """Return whether `folder` holds the bundle of exactly this training."""
+    return unlike(folder, recipe) == []
+
+
+def unlike(folder: Path, recipe: Recipe) -> list[str] | None:
+    """Return in which keys the training in `folder` is another one; None where it holds no bundle."""
     file = folder / "bundle" / "recipe.json"
     if not file.is_file():
-        return False
+        return None
     trained = parse(file.read_text(), str(file))
-    is_fitted = trained.sample.noise_half_life == FITTED or recipe.sample.noise_half_life != FITTED
-    return is_fitted and not _differences(trained, recipe)
+    kept = trained.sample.noise_half_life
+    is_unfitted = recipe.sample.noise_half_life == FITTED != kept
+    return _differences(trained, recipe) + is_unfitted * [f"sample.noise_half_life: {kept} -> {FITTED}"]
 
 
 def ensure(

@@ -13,7 +13,7 @@ from climdiff.errors import RecipeError, RetryError
 from climdiff.recipe.load import load
 from climdiff.training.checkpoint import sha256
 from climdiff.verification.requirements import requirement
-from climdiff.workflow import rungs
+from climdiff.workflow import rungs, training
 from climdiff.workflow.generation import generate
 from climdiff.workflow.verification import verify
 
@@ -58,8 +58,9 @@ def test_the_verdict_has_those_that_are_trained_and_says_how_to_train_the_others
     assert scores["unet"]["n_members"] == 1
     assert scores["dressed_unet"]["n_members"] == minute_recipe.generate.members
     (line,) = lines
-    assert line.startswith("'vae' is left out, as ") and "climdiff run RECIPE trains it, or " in line
-    assert line.endswith(f"climdiff train RECIPE model.method=vae name=vae --runs {run / 'ladder'}")
+    assert line.startswith("'vae' is left out, as ")
+    command = f"climdiff train {run / 'recipe.json'} model.method=vae first_guess=null name=vae"
+    assert line.endswith(f"{command} --runs {run / 'ladder'}")
 
 
 def test_a_rung_named_on_the_command_line_has_to_be_trained(trained, minute_recipe, tmp_path):
@@ -73,27 +74,43 @@ def test_a_rung_named_on_the_command_line_has_to_be_trained(trained, minute_reci
         folder = run / "ladder"
         assert str(problem) == (
             f"CD-037 verify.baselines: 'unet' is asked for, but {folder / 'unet'} has no training of this recipe. "
-            f"Fix: climdiff run RECIPE trains it, or climdiff train RECIPE model.method=unet name=unet --runs {folder}."
+            f"Fix: climdiff train {run / 'recipe.json'} model.method=unet first_guess=null name=unet --runs {folder}."
         )
     lines = []
     verify(run / "ensemble.zarr", overrides=["verify.baselines=full_ladder"], say=lines.append)
     assert [line.partition(" is left out")[0] for line in lines] == [f"'{name}'" for name in rungs.NEURAL]
 
 
-def test_the_command_for_a_rung_of_two_stages_trains_the_rung(minute, minute_recipe, tmp_path):
-    recipe, lines = wanting(minute_recipe, "vae").model_copy(update={"first_guess": "unet"}), []
+def test_the_command_for_a_rung_trains_one_that_is_taken(minute_recipe, tmp_path):
+    """Whatever was changed on the command line of the run, and in one stage for a run of two."""
+    recipe, lines = wanting(minute_recipe, "dressed_unet").model_copy(update={"first_guess": "unet"}), []
+    (tmp_path / "recipe.json").write_text(recipe.model_dump_json())
     assert rungs.trained(recipe, tmp_path, lines.append) == {}
-    command = lines[0].split("climdiff train RECIPE ")[1].split(" --runs ")[0]
-    asked = load(Path("recipes/tiny.yaml"), [*minute, "first_guess=unet", "verify.baselines=[vae]", *command.split()])
-    assert asked.model_copy(update={"name": recipe.name}) == methods.instead(recipe, "vae")
+    command = lines[0].split("climdiff train ")[1].removesuffix(", which serves 'unet' and 'dressed_unet'")
+    path, *overrides, _, runs = command.split()
+    training.train(load(Path(path), overrides), Path(runs) / "unet")
+    assert list(rungs.trained(recipe, tmp_path, lines.append)) == ["dressed_unet"]
+    assert len(lines) == 1
 
 
-def test_a_rung_of_another_recipe_is_not_used(minute_recipe, tmp_path):
-    recipe = wanting(minute_recipe, "unet")
+def test_a_rung_of_an_ensemble_elsewhere_names_no_file_that_is_not_there(minute_recipe, tmp_path):
+    lines = []
+    assert rungs.trained(wanting(minute_recipe, "vae"), tmp_path, lines.append) == {}
+    assert "climdiff train RUN/recipe.json model.method=vae " in lines[0]
+
+
+def test_a_rung_of_another_recipe_is_not_used_and_what_differs_is_said(minute_recipe, tmp_path):
+    recipe, lines = wanting(minute_recipe, "unet"), []
     train(recipe, tmp_path)
     longer = recipe.model_copy(update={"train": recipe.train.model_copy(update={"steps": 7})})
     assert list(rungs.trained(recipe, tmp_path, print)) == ["unet"]
-    assert rungs.trained(longer, tmp_path, lambda line: None) == {}
+    assert rungs.trained(longer, tmp_path, lines.append) == {}
+    split = recipe.data.split.model_copy(update={"test": ("2005-02-10", "2005-02-20")})
+    tested = recipe.model_copy(update={"data": recipe.data.model_copy(update={"split": split})})
+    assert list(rungs.trained(tested, tmp_path, print)) == ["unet"], "other dates to judge it on are no other training"
+    folder = tmp_path / "ladder" / "unet"
+    why = f"{folder} was trained with another recipe (train.steps: 6 -> 7): remove {folder}, then climdiff train "
+    assert lines[0].startswith(f"'unet' is left out, as {why}")
 
 
 def test_a_rung_is_not_the_model_itself(minute_recipe):
@@ -104,9 +121,7 @@ def test_a_rung_is_not_the_model_itself(minute_recipe):
 
 def test_a_run_of_another_method_is_named_by_it(minute_recipe, tmp_path):
     recipe = wanting(methods.instead(minute_recipe, "crps"), "bilinear")
-    from climdiff.workflow.training import train as train_one
-
-    train_one(recipe, tmp_path)
+    training.train(recipe, tmp_path)
     generate(bundle.load(tmp_path), tmp_path / "ensemble.zarr")
     verdict = verify(tmp_path / "ensemble.zarr")
     assert verdict.name == "crps"
