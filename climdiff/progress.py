@@ -121,7 +121,7 @@ def sweep_table(rows: Sequence[Any]) -> None:
         title = f"\n{variable}" + (f", all with {said}" if said else "")
         table = Table(title=title, title_justify="left", title_style="bold", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
         table.add_column("way", overflow="fold", min_width=24)
-        for heading in ("calls", "fair CRPS", "spread/\nskill", "power\n< 4 cells", "power\nlonger", "ms"):
+        for heading in ("evalua-\ntions", "fair CRPS", "spread/\nskill", "power\n< 4 cells", "power\nlonger", "ms"):
             table.add_column(heading, justify="right", no_wrap=True)
         for row in own:
             way = _way({key: value for key, value in row.settings.items() if key not in common})
@@ -129,7 +129,7 @@ def sweep_table(rows: Sequence[Any]) -> None:
             numbers = f"{row.crps_fair:.4g}", f"{row.spread_skill:.3g}", f"{row.small_scale_ratio:.2f}", power
             table.add_row(escape(way), str(row.evaluations), *numbers, f"{1000 * row.seconds:.0f}")
         console.print(table)
-    console.print("calls: evaluations of the network; power: ratio to the truth; ms: for one member of one date")
+    console.print("evaluations: of the network; power: ratio to the truth; ms: for one member of one date")
 
 
 def _way(settings: Mapping[str, str]) -> str:
@@ -140,19 +140,21 @@ def _way(settings: Mapping[str, str]) -> str:
 def calibration_table(found: Any) -> None:
     """Print what a calibration tried, and how the choice did on dates held out."""
     console = Console()
+    tried = sorted(found.tried, key=lambda row: row.settings.get("spread", 0.0))
     for variable in found.tried[0].scores:
         title = f"\n{variable}: {found.dates_chosen} dates that choose, {found.members} members"
-        console.print(_calibrated(title, found.tried, variable, found.settings))
+        console.print(_calibrated(title, tried, variable, found.settings))
         held_out = found.held_out if found.settings else found.held_out[:1]
         console.print(_calibrated(f"{found.dates_held_out} dates held out", held_out, variable, found.settings))
-    console.print("*: chosen; calls: evaluations of the network; difference: of fair CRPS [%] from the")
-    console.print("recipe's way, mean over targets; +-: half of the 95 % interval; power: as in sweep")
+    console.print("*: chosen; evaluations: of the network, for a member; difference: of fair CRPS")
+    console.print("[%] from the recipe's way, mean over targets; +-: half of the 95 % interval, if")
+    console.print("there are dates enough; power: ratio to the truth at wavelengths below 4 cells")
 
 
 def _calibrated(title: str, rows: Sequence[Any], variable: str, chosen: Mapping[str, Any]) -> Table:
     table = Table(title=title, title_justify="left", title_style="bold", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     table.add_column("way", overflow="fold", min_width=24)
-    for heading in ("calls", "fair CRPS", "difference", "spread/skill", "power"):
+    for heading in ("evalua-\ntions", "fair CRPS", "difference", "spread/skill", "power"):
         table.add_column(heading, justify="right", no_wrap=True)
     for row in rows:
         scored, (percent, *ends) = row.scores[variable], row.difference

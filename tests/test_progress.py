@@ -95,17 +95,21 @@ def test_a_calibration_is_a_table_with_the_choice_marked_and_one_of_dates_held_o
     scored = Scored(crps_fair=0.5, spread_skill=0.9, spread_skill_interval=(0.8, 1.0), small_scale_ratio=None)
     rows = [
         Tried(settings=given, evaluations=5, seconds=0.1, scores={"pr": scored}, difference=(-2.0, -3.0, -1.0))
-        for given in ({}, {"sampler": "ddim", "spread": 1.2})
+        for given in ({}, {"sampler": "ddim", "spread": 1.2}, {"sampler": "ddim", "spread": 1.1}, {"steps": 9})
     ]
     found = SimpleNamespace(
-        tried=rows, held_out=rows, settings=rows[1].settings, dates_chosen=8, dates_held_out=7, members=4
+        tried=rows, held_out=rows[:2], settings=rows[1].settings, dates_chosen=8, dates_held_out=7, members=4
     )
     calibration_table(found)
     text = capsys.readouterr().out
     assert "pr: 8 dates that choose, 4 members" in text
     assert "7 dates held out" in text
     assert text.count("* ddim, spread 1.2") == 2
-    assert text.count("-2.0 +-1.0") == 2
+    assert text.count("-2.0 +-1.0") == 4
+    assert text.index("steps 9") < text.index("spread 1.1") < text.index("spread 1.2"), (
+        "sorted by the factor, after all"
+    )
+    assert "power: ratio to the truth" in text and "as in sweep" not in text
     assert "0.90 +-0.10" in text
     found.settings = {}
     calibration_table(found)

@@ -33,13 +33,15 @@ def calibrate(
             times=times,
             members=members,
             say=bars.say,
-            progress=lambda done, total: bars.stage("calibrate (evaluations)", done, total),
+            progress=lambda done, total: bars.stage(
+                "calibrate (evaluations)", done, total, "at most" if done < total else ""
+            ),
         )
     calibration_table(found)
     for name, picture in _pictures(run, found).items():
         print(f"{name}: {picture}")
     if not found.settings:
-        print(f"{run} draws best as its recipe says")
+        print(f"{run} draws best as its recipe says: climdiff generate {run}")
         return
     said = " ".join(f"sample.{key}={value}" for key, value in found.settings.items())
     print(f"{run} draws with {said} from now on: climdiff generate {run} --out ens.zarr")

@@ -22,7 +22,7 @@ from climdiff.recipe.schema import Sample
 from climdiff.report.calibrations import Way
 from climdiff.samplers.persistence import DAY
 from climdiff.workflow.lock import alone
-from climdiff.workflow.search import BAND, Search, settings
+from climdiff.workflow.search import BAND, Search, most, settings
 from climdiff.workflow.trials import Trial, Trials
 from climdiff.workflow.validation import other_times
 
@@ -34,13 +34,15 @@ FEWEST_GROUPS = 10
 """Scenes or weeks of each half that chance is drawn among; with fewer, it is drawn among dates."""
 GROUP_DAYS = 7.0
 """Days that are drawn together by chance: longer than the memory of daily weather."""
+DEAREST = 4
+"""Evaluations a step before they are counted: two of heun, each with and without the condition."""
 N_PARTS = 8
 """Parts of the validation period that choose and are held out in turn, so that both see all seasons."""
 
 
 @dataclass
 class _Progress:
-    """How many evaluations of all members and dates are done and to come, told to `show`."""
+    """How many evaluations of all members and dates are done, and at most to come, told to `show`."""
 
     show: Callable[[int, int], None]
     done: float = 0.0
@@ -52,12 +54,12 @@ class _Progress:
         self.tell()
 
     def expect(self, evaluations: float) -> None:
-        """Expect so many more, from here on."""
+        """Expect at most so many more, from here on."""
         self.began, self.ahead = self.done, evaluations
         self.tell()
 
     def tell(self) -> None:
-        total = max(self.began + self.ahead, self.done + (self.ahead > 0))
+        total = max(self.began + self.ahead, self.done) + (self.ahead > 0)
         self.show(round(self.done), round(total))
 
 
@@ -76,7 +78,7 @@ def calibrate(
         times: Dates of the validation split, evenly spread; half of them choose, half are held out.
         members: Members of each date.
         say: Takes lines for the user.
-        progress: Called with (evaluations of the network done, about how many in all), in fields of one member.
+        progress: Called with (evaluations of the network done, at most how many in all), in fields of one member.
 
     Raises:
         RecipeError: CD-037, a budget that cannot tell anything.
@@ -101,7 +103,8 @@ def calibrate(
             f"{parts[0].n_times} choose, {parts[1].n_times} are held out; {members} members"
         )
         trials, others = (Trials(model, part, members, work, bar.advance) for part in parts)
-        bar.expect(10 * model.recipe.sample.steps)
+        dearest = DEAREST * model.recipe.sample.steps
+        bar.expect(dearest + most(model.recipe, model.recipe.sample, dearest, 0))
         search = Search(model.recipe, trials.score, groups[0], say=say, expect=bar.expect)
         chosen = search.choose()
         for way, reason in search.left_out.items():

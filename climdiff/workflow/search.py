@@ -73,7 +73,7 @@ class Search:
             score: Draws members in a way and scores them, always on the same dates and with the same noise.
             groups: What each date is drawn together with by chance, (time,).
             say: Takes lines for the user.
-            expect: Told, before each stage, about how many evaluations of a member and date are still to come.
+            expect: Told, before each stage, at most how many evaluations of a member and date are still to come.
         """
         self.recipe, self.score, self.groups, self.say, self.expect = recipe, score, groups, say, expect
         self.trials: list[Trial] = []
@@ -86,13 +86,12 @@ class Search:
         current = self.own
         stages = {"sampler and steps": self._steps, "guidance": self._guidance, "fresh noise": self._fresh}
         for number, (name, candidates) in enumerate(stages.items()):
-            later = (len(stages) - 1 - number) * 2
-            self.expect((4 + later + MOST) * current.evaluations)
+            self.expect(most(self.recipe, current.sample, current.evaluations, number))
             found = candidates(current)
             chosen = self.pick(current, found)
             self._tell(name, current, chosen, found)
             current = chosen
-        self.expect((MOST + 2) * current.evaluations)
+        self.expect(most(self.recipe, current.sample, current.evaluations, len(stages)))
         current = self._spread(current)
         if violation(current) > violation(self.own):
             self.notes.append(
@@ -238,6 +237,27 @@ class Search:
         self.say(f"{stage}: as it was; the best of {len(found)} others ({way}) has {gain}")
 
 
+def most(recipe: Recipe, current: Sample, evaluations: int, stage: int) -> int:
+    """Return at most how many evaluations come from a stage on, with those of the two ways on the dates held out.
+
+    Args:
+        recipe: Of the model.
+        current: The way that is best so far.
+        evaluations: Of the network for a member drawn in it.
+        stage: 0 sampler and steps, 1 guidance, 2 fresh noise, 3 spread.
+    """
+    each = math.ceil(evaluations / current.steps)
+    tried = [steps for steps in LADDER if steps <= 2 * recipe.sample.steps] if stage == 0 else []
+    dearest = each * max(current.steps, *tried, 0)
+    ways = MOST + 1 + 2
+    if stage <= 1 and recipe.train.condition_dropout > 0:
+        ways += 1 + len(WEIGHTS)
+        dearest *= 1 + (current.guidance == 1)  # guided, the network is asked with the condition and without
+    if stage <= 2 and current.sampler in FRESH:
+        ways += len(FRESH[current.sampler][1])
+    return each * sum(tried) * (1 + len(SAMPLERS)) + ways * dearest
+
+
 def center(trial: Trial) -> float:
     """Return log(spread over skill), in the middle between the variables with least and most."""
     found = [math.log(max(each.spread_skill, LEAST_SPREAD)) for each in trial.scores.values()]
@@ -291,4 +311,5 @@ def shown(trial: Trial) -> str:
 
 
 def _percent(found: Difference) -> str:
-    return f"fair CRPS {found.percent:+.1f} % [{found.low:+.1f}, {found.high:+.1f}]"
+    interval = f"[{found.low:+.1f}, {found.high:+.1f}]" if found.is_told else "(too few dates for an interval)"
+    return f"fair CRPS {found.percent:+.1f} % {interval}"

@@ -39,6 +39,8 @@ def test_dates_too_few_to_tell_change_nothing(run):
     said = []
     found = calibrate(run, times=16, members=2, say=said.append)
     assert found.settings == {} and climdiff.load(run).provenance(0).get("spread") is None
+    assert "nan" not in "".join(said)
+    assert any(line.endswith("% (too few dates for an interval)") for line in said)
 
 
 @pytest.fixture
@@ -106,6 +108,8 @@ def test_what_is_said(calibrated):
     assert any(line.startswith("spread: ") for line in said)
     assert set(found.notes) <= set(said)
     assert all(0 <= done <= total for done, total in seen)
+    totals = [total for _, total in seen]
+    assert totals == sorted(totals, reverse=True), "at most so many"
     assert seen[-1][0] == seen[-1][1]
 
 
