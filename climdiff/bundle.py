@@ -183,8 +183,10 @@ class Model:
     def accept(self, coarse: xr.Dataset, where: str = "predictors") -> xr.Dataset:
         """Return the predictors of `coarse`, still lazy, if the model can take them; raises as `downscale`.
 
-        Rows and columns come in the order of the training data, whatever theirs.
+        Rows and columns come in the order of the training data, whatever theirs. A variable of another name is taken
+        for the predictor whose standard_name it alone has.
         """
+        coarse = inputs.resolved(coarse, self.predictors)
         problems = [
             problem
             for name, wanted in self.predictors.items()

@@ -86,6 +86,21 @@ def test_wrong_units_and_absent_predictors_are_told_together(model, coarse):
     assert "CD-029 predictors: variable 'tas' has units 'degC', the model was trained with 'K'" in text
 
 
+def test_fault_036_a_predictor_is_found_by_its_standard_name_unless_two_have_it(model, coarse):
+    renamed = coarse.rename(pr="tp")
+    named = model.accept(renamed)
+    xr.testing.assert_identical(named, model.accept(coarse))
+    two = renamed.assign(cp=renamed["tp"])
+    with pytest.raises(DataError) as caught:
+        model.accept(two, "mine.nc")
+    kind = coarse["pr"].attrs["standard_name"]
+    what = f"variable 'pr' is absent; found tp, cp with its standard_name '{kind}'"
+    assert str(caught.value) == f"CD-036 mine.nc: {what}. Fix: name it 'pr'."
+    del renamed["tp"].attrs["standard_name"]
+    with pytest.raises(DataError, match=f"Fix: name it 'pr', or set its standard_name to '{kind}'"):
+        model.accept(renamed)
+
+
 def test_fault_073_another_grid_is_refused(model, coarse):
     moved = coarse.assign_coords(lat=coarse["lat"] + 1.0)
     with pytest.raises(DataError, match=r"CD-073 .*grid is 4 x 4 cells.*trained with 4 x 4 cells.*Fix: bring"):

@@ -72,11 +72,35 @@ def _opened(path: Path, chunks: dict[str, int] | None) -> xr.Dataset:
         raise DataError(Problem(8, str(path), what, "give a CF netCDF file or a zarr store")) from error
 
 
+def resolved(coarse: xr.Dataset, predictors: Attributes) -> xr.Dataset:
+    """Return the data with a variable of another name called as the absent predictor whose standard_name it alone has.
+
+    Nothing is called otherwise where several variables, or several predictors, have that standard_name.
+    """
+    others = coarse.drop_vars([name for name in predictors if name in coarse.data_vars])
+    kinds = [attributes.get("standard_name") for attributes in predictors.values()]
+    names = {}
+    for name, kind in zip(predictors, kinds, strict=True):
+        alike = _of_kind(others, kind)
+        if name not in coarse.variables and len(alike) == 1 and kinds.count(kind) == 1:
+            names[alike[0]] = name
+    return coarse.rename(names)
+
+
+def _of_kind(fields: xr.Dataset, kind: str | None) -> list[str]:
+    """Return the variables of a standard_name."""
+    return [str(name) for name, field in fields.data_vars.items() if kind and field.attrs.get("standard_name") == kind]
+
+
 def variable_problems(coarse: xr.Dataset, name: str, wanted: Mapping[str, Any], where: str) -> list[Problem]:
-    """Return what is wrong with one predictor: absent (CD-036), other dimensions or type (CD-017), units (CD-029)."""
+    """Return what is wrong with one variable: absent (CD-036), other dimensions or type (CD-017), units (CD-029)."""
     if name not in coarse.data_vars:
-        what = f"variable '{name}' is absent; found {', '.join(map(str, coarse.data_vars)) or 'none'}"
-        return [Problem(36, where, what, f"give a variable '{name}'")]
+        kind = wanted.get("standard_name")
+        alike = _of_kind(coarse, kind)
+        found = ", ".join(alike or map(str, coarse.data_vars)) or "none"
+        what = f"variable '{name}' is absent; found {found}" + (f" with its standard_name '{kind}'" if alike else "")
+        fix = f"name it '{name}'" + (f", or set its standard_name to '{kind}'" if kind and not alike else "")
+        return [Problem(36, where, what, fix)]
     field = coarse[name]
     problems = []
     if field.ndim != 3 or "time" not in field.dims:

@@ -146,6 +146,14 @@ def test_fault_008_attributes_that_cannot_be_used_are_told(tmp_path, name, value
         inputs.in_memory(inputs.open_file(tmp_path / "a.nc"), "a.nc")
 
 
+def test_fault_036_two_predictors_of_a_kind_are_not_told_from_each_other():
+    kinds = {name: {"standard_name": "air_temperature"} for name in ("ta500", "ta850")}
+    coarse = predictors().rename(tas="ta")
+    coarse["ta"].attrs["standard_name"] = "air_temperature"
+    assert inputs.resolved(coarse, kinds).identical(coarse)
+    assert "ta500" in inputs.resolved(coarse, {"ta500": kinds["ta500"]})
+
+
 RAIN = {"units": "mm day-1", "standard_name": "lwe_precipitation_rate", "lower_bound": 0.0}
 
 
