@@ -201,6 +201,7 @@ def verify(
             truth=truth,
             overrides=overrides or (),
             require=wanted,
+            kept=folder if out is None and overrides else None,
             progress=lambda name, *done: bars.stage(f"verify {name}", *done),
             say=bars.say,
         )

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,8 @@ from climdiff.workflow.scoring import Against
 
 ENSEMBLE = "ensemble"
 OUTPUTS = ("scores.json", "scores.nc", "report.html")
+RESERVED = {"verdict", "leaks", "not_searched", "left_out"}
+"""Keys of `scores.json` beside the variables."""
 LONGEST_NAME = 200
 """Letters of a variable's name; netCDF takes 256, and the names of scores are added to it."""
 
@@ -105,6 +108,7 @@ def verify(
     recipe: Recipe | None = None,
     overrides: Sequence[str] = (),
     require: Sequence[Requirement] = (),
+    kept: Path | None = None,
     progress: Callable[[str, int, int], None] = lambda method, done, total: None,
     say: Callable[[str], None] = lambda line: None,
 ) -> Verdict:
@@ -116,12 +120,14 @@ def verify(
         recipe: A later version of the recipe in the store, for its `verify` and `report`.
         overrides: Keys of `verify`, such as `verify.baselines=full_ladder`, laid on the recipe.
         require: What is to be compared beside the fair CRPS; ask `Verdict.unmet` whether it holds.
+        kept: A folder whose scores the verdict is to replace: no baseline there may be lost.
         progress: Called with (downscaler, times done, times to do).
         say: Takes lines for the user: baselines left out, fields not searched for copies, cells of no known area.
 
     Raises:
         RecipeError: CD-037, a requirement names what is not scored, overrides what is no key of `verify`, or either a
             neural baseline that is not trained.
+        MismatchError: CD-044, baselines whose scores are in `kept` are none of this verification.
         OutputError: CD-001 to CD-011, the store is damaged or incomplete.
         DataError: the truth does not fit the ensemble.
     """
@@ -145,6 +151,8 @@ def verify(
     needed = _named_by_hand(recipe, overrides, require)
     contenders, unfit = baselines(recipe, splits["train"], test, say)
     contenders |= networks(recipe, path.parent, test, say, needed)
+    if kept is not None:
+        _refuse_loss(kept, {recipe.model.method, *contenders})
     made = {name: [str(variable) for variable in each.data_vars] for name, each in contenders.items()}
     each_time = requirements.check(require, thresholds, made)
     model: str = recipe.model.method
@@ -208,6 +216,21 @@ def output_folder(ensemble: Path, out: Path | None, truth: Path | None) -> Path:
     return folder
 
 
+def _refuse_loss(folder: Path, names: Collection[str]) -> None:
+    """Refuse to replace the scores in a folder by some that lack methods which those have."""
+    file = folder / OUTPUTS[0]
+    try:
+        before = json.loads(file.read_text()) if file.is_file() else {}
+    except ValueError:
+        return  # no scores
+    tables = [table for key, table in before.items() if key not in RESERVED] if isinstance(before, dict) else []
+    lost = [name for name in dict.fromkeys(chain.from_iterable(tables)) if name not in names]
+    if lost:
+        what = f"has scores of {', '.join(lost)}, which would be lost: these baselines are not among those asked for"
+        fix = "give another folder with --out, or name them too in verify.baselines"
+        raise MismatchError(Problem(44, str(file), what, fix))
+
+
 def refuse_file(folder: Path) -> None:
     """Refuse, before hours of scoring, a folder that cannot be made.
 
@@ -226,13 +249,7 @@ def write(verdict: Verdict, folder: Path) -> None:
         OSError: there is no room; those of before are as they were.
         DataError: CD-036, a variable named as what is said of all, or one whose name is too long for netCDF.
     """
-    said = {
-        "verdict": verdict.judged(),
-        "leaks": verdict.leaks,
-        "not_searched": verdict.not_searched,
-        "left_out": dict(verdict.left_out),
-    }
-    reserved = said.keys() & set(verdict.scores[verdict.name].variables)
+    reserved = RESERVED & set(verdict.scores[verdict.name].variables)
     if reserved:
         what = f"a variable named {', '.join(sorted(reserved))} would take the place of what is said of all"
         raise DataError(Problem(36, "scores.json", what, "rename it"))
@@ -240,6 +257,12 @@ def write(verdict: Verdict, folder: Path) -> None:
     if len(longest) > LONGEST_NAME:
         what = f"a variable's name has {len(longest)} letters ({longest[:20]}...), at most {LONGEST_NAME} fit in netCDF"
         raise DataError(Problem(36, "scores.nc", what, "rename it"))
+    said = {
+        "verdict": verdict.judged(),
+        "leaks": verdict.leaks,
+        "not_searched": verdict.not_searched,
+        "left_out": dict(verdict.left_out),
+    }
     with replacing(folder / "scores.json") as numbers, replacing(folder / "scores.nc") as building:
         numbers.write_text(json.dumps({**verdict.to_json(), **said}, indent=1, allow_nan=False))
         for name, scores in verdict.scores.items():

@@ -144,6 +144,22 @@ def test_keys_of_verify_are_changed_for_one_verification(store, tmp_path):
         verify(store, truth=store, overrides=["verify.baselines=[bilinear]"])
 
 
+def test_fault_044_scores_of_other_baselines_are_not_lost(store, tmp_path):
+    asked = {"overrides": ["verify.baselines=[bilinear, conservative]"], "kept": tmp_path}
+    write(verify(store, **asked), tmp_path)
+    before, steps = (tmp_path / "scores.json").read_bytes(), []
+    with pytest.raises(MismatchError) as caught:
+        verify(store, overrides=["verify.baselines=[bilinear]"], kept=tmp_path, progress=lambda *at: steps.append(at))
+    assert str(caught.value) == (
+        f"CD-044 {tmp_path / 'scores.json'}: has scores of conservative, which would be lost: these baselines are not "
+        "among those asked for. Fix: give another folder with --out, or name them too in verify.baselines."
+    )
+    assert not steps and (tmp_path / "scores.json").read_bytes() == before
+    assert len(verify(store, **asked | {"overrides": ["verify.baselines=ladder"]}).scores) > 3
+    (tmp_path / "scores.json").write_text("{")
+    assert len(verify(store, overrides=["verify.baselines=[bilinear]"], kept=tmp_path).scores) == 2
+
+
 def test_a_lazy_baseline_equals_one_made_at_once(minute_recipe):
     splits = build.open_splits(minute_recipe)
     test = splits["test"]
