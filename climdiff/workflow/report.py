@@ -38,6 +38,9 @@ from climdiff.workflow.search import BAND
 from climdiff.workflow.verification import Verdict
 
 N_MAPS = 3
+NO_BASELINES = (
+    "No baseline is scored: a foreign ensemble has no recipe. `climdiff ladder` scores them for a recipe's data."
+)
 SAME_MEANS = 0.02
 """Share of the mean absolute error up to which the truth's block means count as the coarse field."""
 PROVENANCE = ("version", "bundle_hash", "sampler", "steps", "guidance", "precision", "seed", "split")
@@ -77,7 +80,7 @@ def write(
         skipped=tuple(_skipped(verdict)),
         calibration=tuple(_ways(verdict, calibration)) if calibration else (),
         calibrated=calibrated(calibration, verdict.ensemble) if calibration else "",
-        note=reading(verdict.differences.values(), verdict.unit),
+        note=reading(verdict.differences.values(), verdict.unit) if recipe else NO_BASELINES,
     )
     with replacing(path) as building:
         building.write_text(render(page), encoding="utf-8")

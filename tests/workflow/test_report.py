@@ -57,6 +57,16 @@ def test_the_page_holds_everything(verdict, trained, tmp_path):
     assert page.count("data:image/png;base64,") == report.N_MAPS + 1
 
 
+def test_a_foreign_ensemble_is_told_where_baselines_are_scored(verdict, tmp_path):
+    own = {verdict.name: verdict.scores[verdict.name]}
+    foreign = dataclasses.replace(verdict, recipe=None, scores=own, differences={})
+    report.write(foreign, tmp_path / "report.html")
+    page = (tmp_path / "report.html").read_text()
+    assert "No baseline is scored: a foreign ensemble has no recipe. `climdiff ladder` scores them" in page
+    report.write(verdict, tmp_path / "report.html")
+    assert "No baseline is scored" not in (tmp_path / "report.html").read_text()
+
+
 def test_times_of_the_recipe_are_mapped(verdict):
     assert report.chosen_times(with_times(verdict, "2001-02-03", 5), "pr") == [2, 5]
 
