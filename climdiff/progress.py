@@ -21,7 +21,7 @@ from rich.progress import (
 )
 from rich.table import Table
 
-from climdiff.errors import Problem, RetryError, one_line
+from climdiff.errors import Problem, RetryError
 
 COLUMNS = ("crps_fair", "mae", "rmse", "bias", "spread_skill", "n_members")
 HEADINGS = ("fair CRPS", "MAE", "RMSE", "bias", "spread/\nskill", "members")
@@ -177,15 +177,11 @@ def _half(interval: Sequence[float | None] | None, digits: int) -> str:
     return f" +-{(interval[1] - interval[0]) / 2:.{digits}f}"
 
 
-def problem_table(name: str, problems: Sequence[Problem]) -> None:
-    """Print everything wrong with a data set as one table."""
-    table = Table(title=f"{name}: {len(problems)} problems", title_justify="left", show_lines=True)
-    for heading in ("code", "where", "what", "fix"):
-        table.add_column(heading, overflow="fold")
+def show_problems(name: str, problems: Sequence[Problem]) -> None:
+    """Print everything wrong with a data set, a line each, which no table breaks in the middle of a path."""
+    print(f"{name}: {len(problems)} problem{'s' * (len(problems) != 1)}")
     for problem in problems:
-        texts = problem.where, problem.what, problem.fix
-        table.add_row(f"CD-{problem.code:03d}", *(escape(one_line(text)) for text in texts))
-    Console().print(table)
+        print(problem)
 
 
 def _text(name: str, value: float | None) -> str:

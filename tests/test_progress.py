@@ -9,7 +9,7 @@ import pytest
 
 from climdiff.bundle_files import Scored, Tried
 from climdiff.errors import Problem, RetryError
-from climdiff.progress import Bars, calibration_table, problem_table, score_tables, where_time_went
+from climdiff.progress import Bars, calibration_table, score_tables, show_problems, where_time_went
 
 
 class Step(NamedTuple):
@@ -66,16 +66,17 @@ def test_units_are_no_markup(capsys):
     assert "pr (kg [/m2] [m])" in capsys.readouterr().out
 
 
-def test_problems_are_one_table_and_brackets_stay_brackets(capsys):
-    problem_table(
-        "mine", [Problem(29, "a.nc", "units [red]K[/red]", "convert"), Problem(36, "b.nc", "no \x1b]pr", "name it")]
-    )
-    text = capsys.readouterr().out
-    assert "mine: 2 problems" in text
-    assert "CD-029" in text
-    assert "CD-036" in text
-    assert "[red]K" in text
-    assert "\\x1b]pr" in text
+def test_problems_are_a_line_each_and_brackets_stay_brackets(capsys):
+    path = "deep/" * 40 + "a.nc"
+    problems = [Problem(29, path, "units [red]K[/red]", "convert"), Problem(36, "b.nc", "no \x1b]pr", "name it")]
+    show_problems("mine", problems)
+    assert capsys.readouterr().out.splitlines() == [
+        "mine: 2 problems",
+        f"CD-029 {path}: units [red]K[/red]. Fix: convert.",
+        "CD-036 b.nc: no \\x1b]pr. Fix: name it.",
+    ]
+    show_problems("mine", problems[:1])
+    assert capsys.readouterr().out.startswith("mine: 1 problem\n")
 
 
 def test_fault_060_a_stage_ends_when_asked_to_stop():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from difflib import get_close_matches
 from typing import Any
 
@@ -30,7 +31,10 @@ def find(name: str) -> Entry:
     """
     known = files.paths()
     if name not in known:
-        raise RecipeError(_unknown("catalog entry", name, sorted(known), "catalog"))
+        problem = _unknown("catalog entry", name, sorted(known), "catalog")
+        looked = ", ".join(f"{folder}{'' if folder.is_dir() else ' (absent)'}" for folder in files.folders())
+        own = f"{problem.fix}, or describe data of your own in {files.OWN}/<name>.yaml"
+        raise RecipeError(replace(problem, what=f"{problem.what} in {looked}", fix=own))
     return files.read(known[name])
 
 

@@ -20,10 +20,12 @@ from climdiff.errors import Problem, RecipeError, SecurityError
 
 LARGEST = 1_000_000
 DEEPEST = 20
+OWN = Path("data_catalog")
+"""Folder of a user's own entries, below the current one."""
 
 
 def folders() -> list[Path]:
-    """Return the folders of catalog files, the first to have an entry wins.
+    """Return the folders where catalog files may be, there or not; the first to have an entry wins.
 
     These are the folder in `CLIMDIFF_CATALOG`, `data_catalog` in the current folder, and what ships with climdiff.
     """
@@ -31,8 +33,7 @@ def folders() -> list[Path]:
     package = Path(climdiff.__file__).parent
     installed = package / "_shipped" / "data_catalog"
     shipped = installed if installed.is_dir() else package.parent / "data_catalog"
-    candidates = [*([Path(named)] if named else []), Path("data_catalog"), shipped]
-    return [folder for folder in candidates if folder.is_dir()]
+    return [*([Path(named)] if named else []), OWN, shipped]
 
 
 def paths() -> dict[str, Path]:

@@ -50,8 +50,9 @@ def local_paths(urlpath: str, where: str) -> list[Path]:
         raise SecurityError(Problem(42, where, what, f"write it relative to {ROOT_VARIABLE}, without '..'"))
     named = os.environ.get(ROOT_VARIABLE)
     if not named:
-        what = f"looked for {urlpath}, but the environment variable {ROOT_VARIABLE} is not set"
-        raise DataError(Problem(12, where, what, f"set {ROOT_VARIABLE}=<folder that holds {relative.parts[0]}>"))
+        what = f"the environment variable {ROOT_VARIABLE}, below which its files are looked for, is not set"
+        fix = f"set {ROOT_VARIABLE}=<folder that holds {relative.parts[0]}>"
+        raise DataError(Problem(12, where.partition("/")[0], what, fix))  # one for all parts and subsets
     root = Path(named)
     found = sorted(root.glob(urlpath)) if "*" in urlpath else [root / relative]
     outside = [path for path in found if not path.resolve().is_relative_to(root.resolve())]

@@ -41,13 +41,13 @@ def show(name: Annotated[str, typer.Argument(help="A data set, such as radar2km.
 def check(name: Annotated[str, typer.Argument(help="A data set, such as radar2km, or one part of it.")]) -> None:
     """Open a data set and list everything wrong with it."""
     from climdiff.catalog.checks import check as faults
-    from climdiff.progress import problem_table
+    from climdiff.progress import show_problems
 
     problems = faults(name)
     if not problems:
         print(f"{name}: nothing wrong")
         return
-    problem_table(name, problems)
+    show_problems(name, problems)
     raise typer.Exit(DataError.exit_code)
 
 
@@ -55,7 +55,7 @@ def check(name: Annotated[str, typer.Argument(help="A data set, such as radar2km
 def leaks(recipe: RecipePath, overrides: Overrides = None) -> None:
     """Look for fields that two splits share. Says how long the weather is remembered, too."""
     from climdiff import build
-    from climdiff.progress import problem_table
+    from climdiff.progress import show_problems
     from climdiff.recipe.load import load
     from climdiff.workflow.leaks import digests, duplicates, memory_lines, not_compared
 
@@ -66,7 +66,7 @@ def leaks(recipe: RecipePath, overrides: Overrides = None) -> None:
         print(line)
     problems = duplicates(found)
     if problems:
-        problem_table(loaded.name, problems)
+        show_problems(loaded.name, problems)
         raise typer.Exit(DataError.exit_code)
     counted = ", ".join(f"{each.times.size} {name}" for name, each in found.items())
     print(f"no {'other ' if left_out else ''}field is in two splits ({counted})")

@@ -80,6 +80,12 @@ def test_a_missing_file_is_a_problem_like_others(data_set):
     assert "CD-012 my-set/fine: no such file or store" in found()[12]
 
 
+def test_fault_012_an_unset_folder_of_data_is_one_problem(monkeypatch):
+    monkeypatch.delenv("CLIMDIFF_DATA", raising=False)
+    (problem,) = check("radar2km")
+    assert str(problem).startswith("CD-012 radar2km: the environment variable CLIMDIFF_DATA, ")
+
+
 def test_an_unknown_part_is_an_error(data_set, days):
     data_set(fine=days())
     with pytest.raises(RecipeError, match="no part 'fin'"):

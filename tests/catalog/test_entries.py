@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from climdiff.catalog import entries
+from climdiff.catalog import entries, files
 from climdiff.catalog.synthetic import World
 from climdiff.errors import DataError, RecipeError
 from climdiff.grids.grid import Grid
@@ -27,16 +27,32 @@ def test_the_entry_of_the_embedded_world_describes_what_it_makes():
 @pytest.mark.parametrize(
     ("reference", "subset", "message"),
     [
-        ("radar2k/fine", None, "CD-037 catalog: no catalog entry 'radar2k'. Fix: did you mean 'radar2km'."),
+        (
+            "radar2k/fine",
+            None,
+            "Fix: did you mean 'radar2km', or describe data of your own in data_catalog/<name>.yaml.",
+        ),
         ("radar2km/fin", None, "CD-037 radar2km: no part 'fin'. Fix: did you mean 'fine'."),
         ("radar2km/fine", "tran", "CD-037 radar2km/fine: no subset 'tran'. Fix: did you mean 'train'."),
-        ("zzz", None, "no catalog entry 'zzz'. Fix: use one of"),
+        ("zzz", None, "Fix: use one of"),
     ],
 )
 def test_an_unknown_name_is_reported_with_the_nearest_one(reference, subset, message):
     with pytest.raises(RecipeError) as caught:
         entries.open_part(reference, subset)
     assert message in str(caught.value)
+
+
+def test_fault_037_an_unknown_entry_says_where_it_was_looked_for(monkeypatch, tmp_path):
+    shipped = files.folders()[-1]
+    (tmp_path / "named").mkdir()
+    monkeypatch.chdir(tmp_path)
+    for named, before in ((str(tmp_path / "named"), f"{tmp_path / 'named'}, "), ("", "")):
+        monkeypatch.setenv("CLIMDIFF_CATALOG", named)
+        with pytest.raises(RecipeError) as caught:
+            entries.find("my-data")
+        looked = f"{before}data_catalog (absent), {shipped}"
+        assert f"CD-037 catalog: no catalog entry 'my-data' in {looked}. Fix: " in str(caught.value)
 
 
 def test_only_the_embedded_world_takes_options():
@@ -47,7 +63,7 @@ def test_only_the_embedded_world_takes_options():
 
 def test_a_missing_file_names_the_path_and_the_variable_to_set(monkeypatch, tmp_path):
     monkeypatch.delenv("CLIMDIFF_DATA", raising=False)
-    with pytest.raises(DataError, match=r"CD-012 .*radar2km_dev/test_fine.nc.*Fix: set CLIMDIFF_DATA="):
+    with pytest.raises(DataError, match=r"CD-012 radar2km: .*Fix: set CLIMDIFF_DATA=<folder that holds radar2km_dev>"):
         entries.open_part("radar2km/fine", "test")
     monkeypatch.setenv("CLIMDIFF_DATA", str(tmp_path))
     with pytest.raises(DataError, match=rf"CD-012 .*no such file or store: {tmp_path}/radar2km_dev/test_fine.nc"):
