@@ -169,9 +169,11 @@ def generate(
             repair=repair,
             progress=lambda done, total: bars.stage("generate (units)", done, total),
         )
-    print(f"{summary.path}: {summary.n_written} of {summary.n_units} units made in {summary.seconds:.0f} s")
+    there = summary.n_units - summary.n_written
+    print(f"{summary.path}: {summary.n_written} units are new, {there} were there; {summary.seconds:.0f} s")
     if profile:
         print(where_time_went(summary.seconds, watch.seconds, summary.drawing, summary.writing, summary.waiting))
+    print(f"how good it is: climdiff verify {summary.path}{' --truth FILE' if predictors else ''}")
 
 
 @app.command()
@@ -233,9 +235,14 @@ def ladder(
     with Bars(_asked_to_stop()) as bars:
         verdict = score_baselines(loaded, split, lambda name, *done: bars.stage(f"score {name}", *done), bars.say)
     score_tables(verdict)
+    unasked = rungs.unasked(loaded)
+    if unasked:
+        print(f"not asked for: {', '.join(unasked)}; all that the data allow: verify.baselines=ladder")
     if rungs.named(loaded):
         print(f"not scored, as they have to be trained: {', '.join(rungs.named(loaded))} (climdiff run)")
-    if out is not None:
+    if out is None:
+        print("nothing written; --out DIR keeps the scores")
+    else:
         write(verdict, out)
         print(f"\nscores: {out / 'scores.json'}")
 

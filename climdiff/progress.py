@@ -26,6 +26,9 @@ from climdiff.errors import Problem, RetryError
 COLUMNS = ("crps_fair", "mae", "rmse", "bias", "spread_skill", "n_members")
 HEADINGS = ("fair CRPS", "MAE", "RMSE", "bias", "spread/\nskill", "members")
 
+ROUNDING = 1e-6
+"""Of the root mean square error: a bias below is that of adding float32 numbers."""
+
 
 class Bars:
     """One progress bar per stage of work; as `experiment.Watch`. Without a terminal, a line at each tenth."""
@@ -106,7 +109,7 @@ def score_tables(verdict: Any) -> None:
         for heading in HEADINGS:
             table.add_column(heading, justify="right", no_wrap=True)
         for method, scores in rows.items():
-            table.add_row(method, *(_text(name, scores.get(name)) for name in COLUMNS))
+            table.add_row(method, *(_text(name, scores) for name in COLUMNS))
         console.print(table)
 
 
@@ -184,9 +187,12 @@ def show_problems(name: str, problems: Sequence[Problem]) -> None:
         print(problem)
 
 
-def _text(name: str, value: float | None) -> str:
+def _text(name: str, scores: Mapping[str, float | None]) -> str:
+    value = scores.get(name)
     if value is None or math.isnan(value):
         return "-"
+    if name == "bias" and abs(value) < ROUNDING * (scores.get("rmse") or 0.0):
+        return "0"
     digits = {"n_members": ".0f", "bias": ".2g", "spread_skill": ".3g"}
     return format(value, digits.get(name, ".4g"))
 

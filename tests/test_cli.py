@@ -123,7 +123,9 @@ def test_a_run_prints_its_table(minute, monkeypatch, tmp_path):
     for word in ("diffusion", "bilinear", "oracle", "fair CRPS", "report.html"):
         assert word in result.output
     folder = tmp_path / "runs" / "minute"
-    assert "units made" in run("generate", folder, "--members", 5).output
+    generated = run("generate", folder, "--members", 5).output
+    assert ": 3 units are new, 6 were there; " in generated
+    assert generated.endswith(f"how good it is: climdiff verify {folder / 'ensemble.zarr'}\n")
     verified = run("verify", folder / "ensemble.zarr", "--require", "pr: crps_fair < oracle")
     assert verified.output.count("bilinear (a single field: its CRPS is its MAE)") == 1
     assert sum(line.startswith("pr: ") for line in verified.output.splitlines()) >= 4
@@ -243,6 +245,9 @@ def test_the_ladder_is_scored_before_a_model_is_trained(minute, monkeypatch, tmp
     for word in ("bilinear", "pixel_law", "fair CRPS", "scores.json"):
         assert word in result.output
     assert sorted(path.name for path in tmp_path.rglob("*") if path.is_file()) == ["scores.json", "scores.nc"]
+    assert "not asked for: " in result.output and "verify.baselines=ladder" in result.output
+    unkept = run("ladder", RECIPES / "tiny.yaml", *minute, "verify.baselines=[bilinear]").output
+    assert unkept.endswith("nothing written; --out DIR keeps the scores\n")
 
 
 def test_fault_050_the_calibration_checked_is_that_beside_an_ensemble_of_ours(trained, tmp_path, monkeypatch, capsys):

@@ -59,6 +59,16 @@ def test_tables_have_a_row_per_method_and_a_dash_for_what_is_undefined(capsys):
     assert " - " in rows["bilinear"]
 
 
+def test_a_bias_that_is_rounding_is_0(capsys):
+    verdict = Verdict()
+    scores = {"rmse": 2.0, "n_members": 1.0}
+    verdict.to_json = lambda: {"pr": {"kept": scores | {"bias": -3.5e-10}, "other": scores | {"bias": 3.5e-5}}}
+    score_tables(verdict)
+    text = capsys.readouterr().out
+    assert "e-10" not in text and "3.5e-05" in text
+    assert "  0  " in next(line for line in text.splitlines() if "kept" in line)
+
+
 def test_units_are_no_markup(capsys):
     verdict = Verdict()
     verdict.ensemble = {"pr": SimpleNamespace(attrs={"units": "kg [/m2] [m]"})}

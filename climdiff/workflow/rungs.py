@@ -10,7 +10,7 @@ from typing import get_args
 from climdiff import bundle, methods
 from climdiff.bundle import Model
 from climdiff.errors import Problem, RecipeError
-from climdiff.recipe.fields import NeuralRung
+from climdiff.recipe.fields import Baseline, NeuralRung
 from climdiff.recipe.schema import Recipe
 from climdiff.training.loop import Progress
 from climdiff.workflow import training
@@ -24,6 +24,12 @@ def named(recipe: Recipe) -> list[str]:
     asked = recipe.verify.baselines
     wanted = {"ladder": (), "full_ladder": NEURAL}[asked] if isinstance(asked, str) else asked
     return [name for name in wanted if name in NEURAL and name != recipe.model.method]
+
+
+def unasked(recipe: Recipe) -> list[str]:
+    """Return the baselines that need no training and that the recipe does not name; none where it wants the ladder."""
+    asked = recipe.verify.baselines
+    return [] if isinstance(asked, str) else [name for name in get_args(Baseline) if name not in asked]
 
 
 def without(recipe: Recipe) -> Recipe:

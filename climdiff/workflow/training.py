@@ -273,7 +273,8 @@ def _block_weights(recipe: Recipe, pairs: Pairs) -> dict[str, Weights]:
 
 
 def _machine() -> str:
-    return f"{torch.get_num_threads()} threads" if device().type == "cpu" else torch.cuda.get_device_name()
+    n_threads = torch.get_num_threads()
+    return f"{n_threads} thread{'s' * (n_threads > 1)}" if device().type == "cpu" else torch.cuda.get_device_name()
 
 
 def _last_checkpoint(folder: Path, recipe: Recipe, resume: bool) -> checkpoint.Checkpoint | None:

@@ -117,6 +117,8 @@ def test_a_rung_is_not_the_model_itself(minute_recipe):
     own = methods.instead(wanting(minute_recipe, "unet", "vae", "bilinear"), "vae")
     assert rungs.named(own) == ["unet"]
     assert rungs.without(own).verify.baselines == ("bilinear",)
+    assert "bilinear" not in rungs.unasked(own) and {"analogs", "oracle"} < set(rungs.unasked(own))
+    assert rungs.unasked(wanting(minute_recipe).model_copy(update={"verify": type(own.verify)()})) == []
 
 
 def test_a_run_of_another_method_is_named_by_it(minute_recipe, tmp_path):

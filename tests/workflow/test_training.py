@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 import xarray as xr
 
 import climdiff
@@ -19,7 +20,7 @@ from climdiff.grids.blocks import blocks_of
 from climdiff.recipe.load import load
 from climdiff.training.checkpoint import sha256
 from climdiff.training.log import read
-from climdiff.workflow import leaks, residuals
+from climdiff.workflow import leaks, residuals, training
 from climdiff.workflow.training import is_trained, train
 
 
@@ -211,3 +212,10 @@ def test_block_means_of_what_a_transform_clips_at_0_are_not_kept_unless_it_has_n
     recipe = minute_recipe.model_copy(update={"sample": sample, "transforms": steps})
     with pytest.raises(RecipeError, match=f"CD-037 sample.conserve: {step} of 'pr' is for values from 0 up"):
         train(recipe, tmp_path)
+
+
+@pytest.mark.parametrize(("number", "said"), [(1, "1 thread"), (2, "2 threads")])
+def test_one_thread_is_no_threads(monkeypatch, number, said):
+    monkeypatch.setattr(training, "device", lambda: torch.device("cpu"))
+    monkeypatch.setattr(torch, "get_num_threads", lambda: number)
+    assert training._machine() == said
