@@ -343,13 +343,13 @@ def calibrated(found: Calibration, ensemble: xr.Dataset) -> str:
     sample = parse(ensemble.attrs["climdiff_recipe"], "ensemble").sample
     percent, low, high = found.held_out[1].difference
     sure = "" if low is None or high is None else f" [{low:.1f}, {high:.1f}]"
+    apart = f"; on {found.dates_held_out} others its fair CRPS is {percent:+.1f} %{sure} from that of the recipe's way"
     return " ".join(
         (
             f"On {found.dates_chosen} dates of the validation split, {len(found.tried)} ways of drawing were tried and "
-            f"{chosen} chosen; on {found.dates_held_out} others its fair CRPS is {percent:+.1f} %{sure} from that of "
-            "the recipe's way.",
+            f"{chosen} chosen{apart if found.settings else ''}.",
             f"This ensemble is drawn {'so' if sample == found.sample else 'otherwise'}.",
-            *found.notes,
+            *(f"{note.rstrip('.')}." for note in found.notes),
         )
     )
 
