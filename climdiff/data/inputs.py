@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import cftime
 import numpy as np
@@ -24,17 +24,19 @@ TEXTS = ("units", "standard_name", "long_name", "axis")
 """Attributes that say what a variable is."""
 Attributes = Mapping[str, Mapping[str, Any]]
 """Attributes by variable."""
+Values = TypeVar("Values", xr.Dataset, xr.DataArray)
 
 
 def open_file(path: Path, chunks: dict[str, int] | None = None) -> xr.Dataset:
     """Return a user's own netCDF file or zarr store, lazily; `chunks` as xarray takes them.
 
-    Coordinates that only attributes name (grid mapping, 2-D latitude, cell bounds) come along as coordinates.
+    Coordinates that only attributes name (grid mapping, 2-D latitude, cell bounds) come along as coordinates. Those of
+    at most two dimensions are read.
 
     Raises:
-        DataError: CD-012 nothing there, CD-008 not a data set, CD-007 a netCDF file cut short, CD-003 a zarr store
-            without chunks that would be read as numbers, CD-017 an attribute that says what a variable is and is no
-            text.
+        DataError: CD-012 nothing there, CD-008 not a data set, CD-007 a netCDF file cut short, CD-005 coordinates that
+            cannot be read, CD-003 a zarr store without chunks that would be read as numbers, CD-017 an attribute that
+            says what a variable is and is no text.
     """
     opened = _opened(path, chunks)
     found = [
@@ -45,7 +47,8 @@ def open_file(path: Path, chunks: dict[str, int] | None = None) -> xr.Dataset:
     ]
     if found:
         raise DataError(*(Problem(17, str(path), what, "set it to one text") for what in found))
-    return opened
+    small = [name for name, coordinate in opened.coords.items() if coordinate.ndim <= 2]
+    return opened.assign_coords(in_memory(opened[small], str(path)).coords)
 
 
 def _opened(path: Path, chunks: dict[str, int] | None) -> xr.Dataset:
@@ -70,6 +73,8 @@ def _opened(path: Path, chunks: dict[str, int] | None) -> xr.Dataset:
     except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
         what = f"cannot be opened as {'zarr' if path.is_dir() else 'netCDF'} ({error})"
         raise DataError(Problem(8, str(path), what, "give a CF netCDF file or a zarr store")) from error
+    except RuntimeError as error:
+        raise DataError(_damaged(str(path), error)) from error
 
 
 def resolved(coarse: xr.Dataset, predictors: Attributes) -> xr.Dataset:
@@ -196,13 +201,17 @@ def refuse_missing(coarse: xr.Dataset, where: str = "predictors") -> None:
         raise DataError(*problems)
 
 
-def in_memory(values: xr.Dataset, where: str) -> xr.Dataset:
+def in_memory(values: Values, where: str) -> Values:
     """Return the values, read; CD-005 where a file turns out to be damaged."""
     try:
         return values.compute(scheduler="synchronous")
     except (OSError, RuntimeError, ValueError, TypeError, OverflowError) as error:
-        what = f"values cannot be read ({str(error).splitlines()[0] if str(error) else type(error).__name__})"
-        raise DataError(Problem(5, where, what, "fetch or write the file again: it is damaged or cut off")) from error
+        raise DataError(_damaged(where, error)) from error
+
+
+def _damaged(where: str, error: Exception) -> Problem:
+    what = f"values cannot be read ({str(error).splitlines()[0] if str(error) else type(error).__name__})"
+    return Problem(5, where, what, "fetch or write the file again: it is damaged or cut off")
 
 
 def check_ranges(coarse: xr.Dataset, predictors: Mapping[str, Mapping[str, Any]], where: str, block: int = 256) -> str:

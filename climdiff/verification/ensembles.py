@@ -16,6 +16,7 @@ import numpy as np
 import xarray as xr
 
 from climdiff.catalog import stand_ins
+from climdiff.data.inputs import in_memory
 from climdiff.data.times import iso_dates, pair_times
 from climdiff.errors import DataError, Problem
 from climdiff.grids.coordinates import is_circular
@@ -25,6 +26,7 @@ REALIZATION_NAMES = ("realization", "number", "member", "ensemble")
 BLOCK_BYTES = 64 * 2**20  # of forecast values in memory at a time
 COORDINATE_TOLERANCE = 1e-3  # of a grid step: float32 copies of float64 coordinates agree (CD-016)
 LISTED = 5  # times named in an error
+ROLES = ("forecast", "truth")  # what fields are called that come from no file
 
 
 @dataclass(frozen=True)
@@ -74,10 +76,10 @@ class Match:
         """Return members (realization, time, ...) and truth (time, ...) of a span of times, as `blocks` has them.
 
         Raises:
-            DataError: CD-032, numbers that stand for missing values.
+            DataError: CD-032, numbers that stand for missing values; CD-005, a damaged file.
         """
-        members = self.forecast.isel({self.time: span}).compute()
-        truth = self.truth.isel({self.time: span}).compute()
+        members = _read(self.forecast.isel({self.time: span}), self.where[0])
+        truth = self.truth_at(span)
         problems = [*self._stand_ins(members, self.where[0]), *self._stand_ins(truth, self.where[1])]
         if problems:
             raise DataError(*problems)
@@ -85,6 +87,10 @@ class Match:
         members = members.transpose(self.realization or "realization", self.time, *self.cells)
         truth = truth.transpose(self.time, *self.cells)
         return np.ascontiguousarray(members.values, self.dtype), np.ascontiguousarray(truth.values, self.dtype)
+
+    def truth_at(self, span: slice) -> xr.DataArray:
+        """Return the truth of a span of times, as it is stored, in memory; CD-005 where its file is damaged."""
+        return _read(self.truth.isel({self.time: span}), self.where[1])
 
     @property
     def dtype(self) -> np.dtype[np.floating]:
@@ -117,7 +123,7 @@ def match(forecast: xr.Dataset, truth: xr.Dataset) -> dict[str, Match]:
         DataError: All at once: no common variable or dimensions that do not fit (CD-036), units that differ (CD-029),
             times that are not the same dates (CD-022 to CD-027, see `pair_times`), grids that differ (CD-021).
     """
-    where = (_where(forecast, "forecast"), _where(truth, "truth"))
+    where = (_where(forecast, ROLES[0]), _where(truth, ROLES[1]))
     names = [n for n in _scored(truth) if n in forecast.data_vars]
     if not names:
         what = f"no variable in common: forecast has {sorted(map(str, forecast.data_vars))}, truth {_scored(truth)}"
@@ -181,6 +187,11 @@ def listed(times: np.ndarray) -> str:
 
 def _where(dataset: xr.Dataset, role: str) -> str:
     return str(dataset.encoding.get("source", role))
+
+
+def _read(values: xr.DataArray, where: str) -> xr.DataArray:
+    """Return the values, read. What is raised where fields are made as they are read is no damage to a file."""
+    return values.compute() if where in ROLES else in_memory(values, where)
 
 
 def _scored(truth: xr.Dataset) -> list[str]:

@@ -146,7 +146,7 @@ def scorecard(
 
 def _origin(pair: Match) -> float:
     """Return the mean of the truth at the first time: near the values, and the same however they are cut."""
-    first = np.asarray(pair.truth.isel({pair.time: 0}).values, np.float64)
+    first = np.asarray(pair.truth_at(slice(0, 1)).values, np.float64)
     finite = first[np.isfinite(first)]
     return float(finite.mean()) if finite.size else 0.0
 

@@ -128,7 +128,7 @@ def verify(
         RecipeError: CD-037, a requirement names what is not scored, overrides what is no key of `verify`, or either a
             neural baseline that is not trained.
         MismatchError: CD-044, baselines whose scores are in `kept` are none of this verification.
-        OutputError: CD-001 to CD-011, the store is damaged or incomplete.
+        OutputError: CD-001 to CD-011, a store of ours is damaged or incomplete.
         DataError: the truth does not fit the ensemble.
     """
     if truth is not None:
@@ -136,11 +136,9 @@ def verify(
             what = f"{overrides[0]!r} has no recipe to change: the truth is named by --truth"
             raise RecipeError(Problem(37, "command line", what, "leave out one of the two"))
         requirements.check(require, {each.variable: () for each in require if each.variable}, {})
+        _refuse_damage(path, truth)
         return _foreign(open_file(path, chunks={}), open_file(truth, chunks={}), progress, say)
-    is_ours = (path / FOLDER).is_dir()
-    damage = check_store(path) if is_ours else []
-    if damage:
-        raise OutputError(*damage)
+    _refuse_damage(path)
     ensemble = open_file(path, chunks={})
     own, split = _origin(path, ensemble)
     recipe = changed(own if recipe is None else recipe, overrides, ("verify",))
@@ -269,6 +267,13 @@ def write(verdict: Verdict, folder: Path) -> None:
             write_netcdf(scores.to_dataset(), building, mode="a", group=name)
         if verdict.differences:
             write_netcdf(tabled(verdict.differences, verdict.unit), building, mode="a", group="verdict")
+
+
+def _refuse_damage(*paths: Path) -> None:
+    """Check those that are stores of ours; raises OutputError, as `verify`."""
+    damage = [problem for path in paths if (path / FOLDER).is_dir() for problem in check_store(path)]
+    if damage:
+        raise OutputError(*damage)
 
 
 def _counted(test: Pairs) -> tuple[np.ndarray | None, str]:

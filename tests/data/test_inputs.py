@@ -105,6 +105,18 @@ def test_fault_007_part_of_a_classic_file_is_not_read_as_zeros(tmp_path):
         inputs.open_file(path)
 
 
+@pytest.mark.parametrize("name", ["y", "lat"])
+def test_fault_005_damaged_coordinates_are_told_when_a_store_is_opened(tmp_path, name):
+    path = tmp_path / "a.zarr"
+    predictors().assign_coords(y=[1.0, 2.0], lat=(("y", "x"), np.full((2, 3), 45.0))).to_zarr(path, zarr_format=3)
+    (chunk,) = (file for file in (path / name / "c").rglob("*") if file.is_file())
+    os.truncate(chunk, chunk.stat().st_size // 2)
+    with pytest.raises(
+        DataError, match=r"CD-005 .*a\.zarr: values cannot be read .*decompression.*Fix: fetch or write"
+    ):
+        inputs.open_file(path, chunks={})
+
+
 def test_fault_003_a_chunk_that_would_be_read_as_a_number_has_to_be_there(tmp_path):
     path = tmp_path / "a.zarr"
     predictors().to_zarr(path, zarr_format=2, encoding={"tas": {"_FillValue": None}})

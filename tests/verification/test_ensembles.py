@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import dask.array
 import numpy as np
 import pytest
 import xarray as xr
@@ -108,6 +109,17 @@ def test_nothing_is_read_before_the_blocks_are(tmp_path: Path):
             assert not found.forecast.variable._in_memory
             assert next(found.blocks())[1].shape[1:] == (4, 3, 5)
             assert not lazy["pr"].variable._in_memory
+
+
+def test_an_error_of_fields_that_are_made_as_they_are_read_is_no_damage():
+    def draw() -> np.ndarray:
+        raise RuntimeError("out of memory")
+
+    lazy = truth()
+    made = dask.array.from_delayed(dask.delayed(draw)(), lazy["pr"].shape, np.float32)
+    lazy["pr"] = (lazy["pr"].dims, made, lazy["pr"].attrs)
+    with pytest.raises(RuntimeError, match="out of memory"):
+        next(ensembles.match(lazy, truth())["pr"].blocks())
 
 
 def test_time_may_have_another_name():

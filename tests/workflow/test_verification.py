@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import json
+import os
 import resource
 import shutil
 from dataclasses import replace
@@ -207,8 +208,27 @@ def test_fault_001_a_flipped_bit_stops_verification(store, tmp_path):
     content = bytearray(chunk.read_bytes())
     content[len(content) // 2] ^= 4
     chunk.write_bytes(content)
+    for more in ({}, {"truth": store}):
+        with pytest.raises(OutputError, match=r"CD-001 .*pr.*Fix:"):
+            verify(copy, **more)
     with pytest.raises(OutputError, match=r"CD-001 .*pr.*Fix:"):
-        verify(copy)
+        verify(store, truth=copy)
+
+
+@pytest.mark.parametrize(("side", "zarr_format"), [("truth", 2), ("truth", 3), ("ensemble", 2)])
+def test_fault_005_a_damaged_file_of_a_user_is_told(store, tmp_path, side, zarr_format):
+    one = xr.open_zarr(store)[["pr"]].isel(realization=0, drop=True).load().drop_encoding()
+    paths = {name: tmp_path / name for name in ("truth", "ensemble")}
+    for path in paths.values():
+        one.to_zarr(path, zarr_format=zarr_format)
+    chunk = max(
+        (file for file in (paths[side] / "pr").rglob("*") if file.is_file()), key=lambda file: file.stat().st_size
+    )
+    os.truncate(chunk, chunk.stat().st_size // 2)
+    with pytest.raises(
+        DataError, match=rf"CD-005 .*{side}: values cannot be read .*decompression.*Fix: fetch or write"
+    ):
+        verify(paths["ensemble"], truth=paths["truth"])
 
 
 def test_an_absent_store_is_told(tmp_path):
