@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -190,15 +190,25 @@ def time_problems(coarse: xr.Dataset, where: str) -> list[Problem]:
 
 def refuse_missing(coarse: xr.Dataset, where: str = "predictors") -> None:
     """Refuse predictors with missing or infinite values (CD-075), with their dates."""
-    problems = []
-    for name, field in coarse.compute(scheduler="synchronous").data_vars.items():
-        flat = field.transpose("time", ...).values.reshape(field.sizes["time"], -1)
-        bad = np.flatnonzero(~np.isfinite(flat).all(axis=1))
-        if len(bad):
-            what = f"variable '{name}' is missing or not finite on {iso_dates(coarse['time'], bad)}"
-            problems.append(Problem(75, where, what, "fill these cells, or leave these dates out"))
+    values = coarse.compute(scheduler="synchronous")
+    problems = _missing_problems({name: _is_whole(field) for name, field in values.data_vars.items()}, coarse, where)
     if problems:
         raise DataError(*problems)
+
+
+def _is_whole(field: xr.DataArray) -> np.ndarray:
+    """Return (time,) bool: True where every cell has a finite value."""
+    flat = field.transpose("time", ...).values.reshape(field.sizes["time"], -1)
+    return np.asarray(np.isfinite(flat).all(axis=1))
+
+
+def _missing_problems(is_whole: Mapping[Hashable, np.ndarray], coarse: xr.Dataset, where: str) -> list[Problem]:
+    fix = "fill these cells, or leave these dates out"
+    return [
+        Problem(75, where, f"variable '{name}' is missing or not finite on {iso_dates(coarse['time'], bad)}", fix)
+        for name, whole in is_whole.items()
+        if len(bad := np.flatnonzero(~whole))
+    ]
 
 
 def in_memory(values: Values, where: str) -> Values:
@@ -214,13 +224,17 @@ def _damaged(where: str, error: Exception) -> Problem:
     return Problem(5, where, what, "fetch or write the file again: it is damaged or cut off")
 
 
-def check_ranges(coarse: xr.Dataset, predictors: Mapping[str, Mapping[str, Any]], where: str, block: int = 256) -> str:
+def check_ranges(
+    coarse: xr.Dataset, predictors: Attributes, where: str, block: int = 256, *, allow_missing: bool = True
+) -> str:
     """Return the SHA-256 of all values, read block by block, if they can be what the predictors are.
 
     Raises:
-        DataError: as `value_problems` finds for every variable; CD-005 values that cannot be read.
+        DataError: as `value_problems` finds for every variable; CD-005 values that cannot be read; CD-075 without
+            `allow_missing`, not one date on which all of them are there.
     """
     digest = hashlib.sha256()
+    whole: dict[Hashable, list[np.ndarray]] = {name: [] for name in predictors}
     scans = {name: Scan(stride=stride(coarse[name].size)) for name in predictors}
     for start in range(0, coarse.sizes["time"], block):
         values = in_memory(coarse[list(predictors)].isel(time=slice(start, start + block)), where)
@@ -228,7 +242,11 @@ def check_ranges(coarse: xr.Dataset, predictors: Mapping[str, Mapping[str, Any]]
             field = values[name].astype(np.float32)
             digest.update(np.ascontiguousarray(field.values).tobytes())
             scan.add(field)
+            whole[name].append(_is_whole(field))
     problems = [each for name, scan in scans.items() for each in _found(scan, name, predictors[name], where)]
+    dates = {name: np.concatenate(parts) for name, parts in whole.items()}
+    if not (problems or allow_missing or np.logical_and.reduce(list(dates.values())).any()):
+        problems = _missing_problems(dates, coarse, where)
     if problems:
         raise DataError(*problems)
     return digest.hexdigest()

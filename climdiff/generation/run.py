@@ -196,7 +196,7 @@ class _Filler:
         bad = incomplete_dates(block, self._mask)
         if bad:
             what = f"unit {unit.name}: input is missing or not finite ({'; '.join(bad)})"
-            fix = "mend or leave out these dates, then write to another store: this one belongs to these predictors"
+            fix = "mend the predictors and generate into a new store: this one keeps its other units"
             problem = Problem(75, str(self.store.path), what, fix)
             self.store.mark_failed(unit, str(problem))
             self.failed.append(problem)

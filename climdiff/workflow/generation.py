@@ -71,7 +71,8 @@ def generate(
     data = inputs.open_file(predictors) if predictors else build.open_splits(recipe, [chosen])[chosen].coarse
     coarse = model.accept(data, where)
     seed = recipe.seed if seed is None else seed
-    values = inputs.check_ranges(coarse, model.predictors, where)
+    has_mask = recipe.data.on_missing != "error"
+    values = inputs.check_ranges(coarse, model.predictors, where, allow_missing=has_mask)
     provenance = {**model.provenance(seed), "predictors_hash": values, "split": chosen if predictors is None else ""}
     return fill(
         model.downscaler,
@@ -85,7 +86,7 @@ def generate(
         members_per_unit=recipe.generate.members_per_unit,
         progress=progress,
         allow_missing=recipe.data.on_missing == "mask",
-        has_mask=recipe.data.on_missing != "error",
+        has_mask=has_mask,
         repair=repair,
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -152,8 +153,20 @@ def test_fault_075_a_hole_on_every_date_is_a_hole_unless_the_recipe_masks(model,
     coarse = build.open_splits(minute_recipe, ["test"])["test"].coarse.isel(time=slice(0, 4)).load()
     coarse["pr"][:, 0, 0] = np.nan
     coarse.to_netcdf(tmp_path / "holes.nc")
-    with pytest.raises(OutputError, match=r"CD-075 .*missing or not finite"):
+    with pytest.raises(DataError, match=r"CD-075 .*holes\.nc: variable 'pr' is missing or not finite on \d{4}-.*Fix:"):
         generate(model, tmp_path / "e.zarr", members=1, predictors=tmp_path / "holes.nc")
+    assert not (tmp_path / "e.zarr").exists()
+
+
+def test_fault_075_a_date_with_a_hole_fails_alone(model, minute_recipe, tmp_path):
+    coarse = build.open_splits(minute_recipe, ["test"])["test"].coarse.isel(time=slice(0, 4)).load()
+    coarse["pr"][0, 0, 0] = np.nan
+    coarse.to_netcdf(tmp_path / "hole.nc")
+    each = replace(model, recipe=changed(model.recipe, ["generate.times_per_unit=1"], ("generate",)))
+    with pytest.raises(OutputError, match=r"CD-075 .*missing or not finite.*Fix: mend the predictors .* new store"):
+        generate(each, tmp_path / "e.zarr", members=1, predictors=tmp_path / "hole.nc")
+    n_missing = xr.open_zarr(tmp_path / "e.zarr")["pr"].isnull().sum(("lat", "lon", "realization"))
+    assert n_missing.values.astype(bool).tolist() == [True, False, False, False]
 
 
 def test_fault_005_damaged_predictors_are_one_line(model, minute_recipe, tmp_path):
