@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Hashable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,14 +13,17 @@ import zarr
 
 from climdiff.errors import Problem
 
+logger = logging.getLogger(__name__)
+
 
 def absent_chunks(
     path: Path, content: xr.Dataset, names: Iterable[Hashable], group: str | None = None
 ) -> list[Problem]:
     """Return CD-003 for each of the variables `names` in which absent chunks would be read as numbers.
 
-    Where they are read as missing, they are gaps, as zarr has it. Whole numbers (flags, masks), dates and single values
-    are not looked at: writers leave out chunks that hold nothing but 0. `content` is the store as xarray opened it.
+    Where they are read as missing, they are gaps, as zarr has it. Writers leave out chunks that hold nothing but the
+    fill value: where whole numbers are stored (flags, packed values), absent chunks are taken for such and logged;
+    single values and dates are not looked at. `content` is the store as xarray opened it.
     """
     problems = []
     root = zarr.open_group(path, mode="r", path=group or "")
@@ -27,11 +31,16 @@ def absent_chunks(
         values, array = content[name], root[str(name)]
         assert isinstance(array, zarr.Array)
         fill = 0 if array.fill_value is None else array.fill_value
-        if values.size == 1 or values.dtype.kind != "f" or _is_missing(fill, values.encoding):
+        if values.size == 1 or values.dtype.kind not in "fiub" or _is_missing(fill, values.encoding):
             continue
         absent = list(_absent(path / array.path, array))
-        if absent:
-            what = f"variable '{name}' lacks {len(absent)} chunks, the first is {_place(values, array, absent[0])}"
+        if not absent:
+            continue
+        what = f"variable '{name}' lacks {len(absent)} chunks, the first is {_place(values, array, absent[0])}"
+        if array.dtype.kind in "iub":
+            number = fill * values.encoding.get("scale_factor", 1) + values.encoding.get("add_offset", 0)
+            logger.warning("%s: %s; they are read as %s. If they got lost, copy the store again", path, what, number)
+        else:
             fix = f"copy the store again, or, if every value there is {fill}, write it with write_empty_chunks=True"
             problems.append(Problem(3, str(path), f"{what}; they would be read as {fill}", fix))
     return problems

@@ -25,9 +25,8 @@ def found(path):
     return absent_chunks(path, content, content.variables)
 
 
-@pytest.mark.parametrize("fill", [{"_FillValue": None}, {"_FillValue": None, "dtype": "i2", "scale_factor": 0.5}])
-def test_fault_003_a_chunk_read_as_a_number_is_missed_with_its_dates(tmp_path, fill):
-    encoding = {"pr": {"chunks": (4, 3), **fill}}
+def test_fault_003_a_chunk_read_as_a_number_is_missed_with_its_dates(tmp_path):
+    encoding = {"pr": {"chunks": (4, 3), "_FillValue": None}}
     (problem,) = lacking(tmp_path / "a.zarr", "2.1", zarr_format=2, encoding=encoding)
     assert str(problem).startswith(
         f"CD-003 {tmp_path / 'a.zarr'}: variable 'pr' lacks 1 chunks, the first is (2, 1), time 2000-01-09 00:00:00 "
@@ -79,6 +78,24 @@ def test_fault_003_chunks_behind_a_link_are_there_and_those_behind_a_broken_link
     (folder / "1").symlink_to(tmp_path / "nowhere")
     (problem,) = absent_chunks(tmp_path / "a.zarr", content, ["pr"])
     assert "lacks 1 chunks, the first is (1); they would be read as 0.0" in problem.what
+
+
+PACKED = {"dtype": "i2", "scale_factor": 0.5, "add_offset": 3.0, "_FillValue": -32768}
+
+
+@pytest.mark.parametrize(("encoding", "number"), [({"dtype": "i4", "_FillValue": None}, "0"), (PACKED, "3.0")])
+def test_whole_numbers_without_a_chunk_are_its_fill_and_told_once(tmp_path, caplog, encoding, number):
+    dry = FIELDS.copy(deep=True)
+    dry["pr"][4:8] = float(number)
+    path, encoding = tmp_path / "a.zarr", {"pr": {"chunks": (4, 3), **encoding}}
+    dry.to_zarr(path, zarr_format=3, encoding=encoding, write_empty_chunks=False)
+    assert found(path) == []
+    (said,) = caplog.messages
+    assert said == (
+        f"{path}: variable 'pr' lacks 2 chunks, the first is (1, 0), time 2000-01-05 00:00:00 to 2000-01-08 00:00:00, "
+        f"x 0.0 to 2.0; they are read as {number}. If they got lost, copy the store again"
+    )
+    assert (xr.open_zarr(path)["pr"][4:8] == float(number)).all()
 
 
 def test_flags_and_single_values_that_are_all_zero_have_no_chunks(tmp_path):
