@@ -1,7 +1,7 @@
 """Pairs a forecast with its truth, variable by variable, or says everything that keeps them apart.
 
-Any ensemble with CF metadata will do, ours or not. Nothing is converted: units, times and grids must agree. Only the
-order of dimensions, of times and of the cells along an axis is made that of the truth.
+Any ensemble with CF metadata will do, ours or not. Nothing is converted: units, however spelled, times and grids must
+agree. Only the order of dimensions, of times and of the cells along an axis is made that of the truth.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import numpy as np
 import xarray as xr
 
 from climdiff.catalog import stand_ins
+from climdiff.catalog.units import conversion
 from climdiff.data.inputs import in_memory
 from climdiff.data.times import iso_dates, pair_times
 from climdiff.errors import DataError, Problem
@@ -239,7 +240,7 @@ def _no_numbers(values: xr.DataArray, where: str) -> list[Problem]:
 
 def _unit_problems(forecast: xr.DataArray, truth: xr.DataArray, where: str) -> list[Problem]:
     units = (forecast.attrs.get("units"), truth.attrs.get("units"))
-    if units[0] == units[1]:
+    if units[0] == units[1] or conversion(*map(str, units)) == (1.0, 0.0):
         return []
     what = f"variable '{truth.name}': forecast has units {units[0]!r}, truth has {units[1]!r}"
     return [Problem(29, where, what, "convert one of them and set its units attribute")]

@@ -177,6 +177,13 @@ def test_other_units_are_refused(units: str | None):
     assert message.startswith(f"CD-029 forecast: variable 'pr': forecast has units {units!r}, truth has 'mm/day'. Fix:")
 
 
+@pytest.mark.parametrize("units", ["mm day-1", "kg m-2 d-1"])
+def test_fault_029_another_spelling_of_the_units_is_the_same(units: str):
+    ensemble = forecast()
+    ensemble["pr"].attrs["units"] = units
+    assert ensembles.match(ensemble, truth())["pr"].forecast.attrs["units"] == units
+
+
 def test_missing_and_extra_times_are_named():
     (message,) = problems(forecast().isel(time=slice(0, 3)), truth().isel(time=slice(1, 4)))
     assert message.startswith(
