@@ -47,6 +47,14 @@ def is_circular(coordinate: xr.DataArray) -> bool:
     return is_longitude(coordinate) or coordinate.attrs.get("standard_name") == "grid_longitude"
 
 
+def meaning(coordinate: xr.DataArray) -> str | None:
+    """Return the standard name of a horizontal coordinate, given or told by units or name; None where nothing tells."""
+    if is_latitude(coordinate) or is_longitude(coordinate):
+        return "latitude" if is_latitude(coordinate) else "longitude"
+    name = coordinate.attrs.get("standard_name")
+    return name if name in _STANDARD_NAMES else None
+
+
 def unwrapped(values: np.ndarray) -> np.ndarray:
     """Return longitudes [degrees] without the jump across 0 or 180 degrees."""
     steps = np.diff(values)

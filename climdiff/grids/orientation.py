@@ -1,4 +1,7 @@
-"""Fields brought into the order of other rows and columns: north or south first, any longitude first on a circle."""
+"""Fields brought into the order of other rows and columns: north or south first, any longitude first on a circle.
+
+Rows and columns get their names, too: latitude is latitude, whether called `lat` or `latitude`.
+"""
 
 from __future__ import annotations
 
@@ -10,13 +13,14 @@ from climdiff.grids.grid import Grid
 
 
 def oriented(values: xr.Dataset, grid: Grid, where: str = "data set") -> xr.Dataset:
-    """Return fields, still lazy, with rows and columns in the order of `grid`; on other cells they stay as they are.
+    """Return fields, still lazy, with rows and columns in the order of `grid`, and its names for them.
+
+    On a grid of another shape they stay as they are.
 
     Raises:
         DataError: As `Grid.from_dataset`.
     """
-    found = Grid.from_dataset(values, where)
-    if (found.y_dim, found.x_dim, found.shape) != (grid.y_dim, grid.x_dim, grid.shape):
+    if Grid.from_dataset(values, where).shape != grid.shape:
         return values
     return ordered_as(values, grid.coordinates)
 
@@ -24,8 +28,10 @@ def oriented(values: xr.Dataset, grid: Grid, where: str = "data set") -> xr.Data
 def ordered_as(values: xr.Dataset, other: xr.Dataset) -> xr.Dataset:
     """Return fields, still lazy, with every axis in the order of that of `other`, where both have it, of equal length.
 
+    Axes that mean the same, latitude or the y of a map, are called as in `other`.
     Nothing is checked: an axis that is none, or lies elsewhere, is left to who compares the coordinates.
     """
+    values = _named_as(values, other)
     moved = {}
     for dim in values.sizes:
         own, wanted = cf.axis_coordinate(values, dim), cf.axis_coordinate(other, dim)
@@ -36,6 +42,14 @@ def ordered_as(values: xr.Dataset, other: xr.Dataset) -> xr.Dataset:
             if order != slice(None):
                 moved[dim] = order
     return values.isel(moved) if moved else values
+
+
+def _named_as(values: xr.Dataset, other: xr.Dataset) -> xr.Dataset:
+    """Return fields whose axes have the names that axes of the same meaning have in `other`; none is taken twice."""
+    wanted, own = ({cf.meaning(each[dim]): dim for dim in each.sizes if dim in each.coords} for each in (other, values))
+    taken = {*values.variables, *values.sizes}
+    names = {own[said]: dim for said, dim in wanted.items() if said and said in own and dim not in taken}
+    return values.rename(names) if names else values
 
 
 def _order(own: xr.DataArray, wanted: xr.DataArray) -> slice | list[int]:

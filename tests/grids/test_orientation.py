@@ -72,8 +72,24 @@ def test_dates_stay_lazy_and_other_fields_come_along() -> None:
 
 def test_other_cells_stay_as_they_are() -> None:
     """They are refused by who compares the grids, with the coordinates that were given."""
-    for other in (REGION.isel(lat=slice(3)), REGION.rename(lat="y"), REGION.transpose("lon", "lat")):
+    for other in (REGION.isel(lat=slice(3)), REGION.transpose("lon", "lat")):
         assert oriented(other, grid(REGION)) is other
+
+
+def test_fault_036_axes_of_one_meaning_have_one_name() -> None:
+    turned = REGION.rename(lat="latitude", lon="longitude").isel(latitude=slice(None, None, -1))
+    assert oriented(turned, grid(REGION)).identical(REGION)
+    rotated = {dim: f"grid_{'latitude' if dim == 'y' else 'longitude'}" for dim in ("y", "x")}
+    given = xr.Dataset({"pr": (("y", "x"), np.ones((2, 3)))}, {"y": [1.0, 2.0], "x": [1.0, 2.0, 3.0]})
+    for dim, name in rotated.items():
+        given[dim].attrs["standard_name"] = name
+    assert ordered_as(given, given.rename(y="rlat", x="rlon")).sizes == {"rlat": 2, "rlon": 3}
+
+
+def test_a_name_that_is_taken_or_tells_no_place_stays() -> None:
+    for other in (REGION.rename(lat="latitude").assign(lat=5.0), REGION.drop_vars("lat").rename(lat="y")):
+        assert oriented(other, grid(REGION)) is other
+    assert ordered_as(REGION, REGION.rename(lat="latitude").drop_vars("latitude")) is REGION
 
 
 def test_part_of_a_circle_is_not_rolled() -> None:
