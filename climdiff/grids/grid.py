@@ -141,10 +141,10 @@ class Grid:
 
     @property
     def mapping_key(self) -> str:
-        """The mapping as text of eight significant digits, equal where the axes mean the same; empty without one."""
+        """The mapping as text, equal where the axes mean the same; empty without one."""
         if self.mapping is None or self.kind == "latlon":
             return ""
-        return json.dumps(_significant(dict(self.mapping)), sort_keys=True)
+        return json.dumps(projection.meaning(self.mapping), sort_keys=True)
 
     def hash(self) -> str:
         """Return a sha256 of dimension names, positions and mapping.
@@ -287,14 +287,6 @@ def _rounded(values: np.ndarray, period: float | None) -> bytes:
         start = (start + 0.25) % turns - 0.25
     thousandths = np.rint(np.concatenate([[start], (values - values[0]) / step]) * 1e3)
     return f"{step:.5g} ".encode() + thousandths.astype("<i8").tobytes()
-
-
-def _significant(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {key: _significant(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_significant(item) for item in value]
-    return float(f"{value:.8g}") if isinstance(value, int | float) else value
 
 
 def _distance_km(first: tuple[np.ndarray, np.ndarray], second: tuple[np.ndarray, np.ndarray]) -> np.ndarray:

@@ -120,6 +120,32 @@ def test_a_grid_shifted_by_half_a_cell_is_not_the_same_grid() -> None:
         check_same(Grid.from_dataset(rotated()), other, ("a.nc", "b.nc"))
 
 
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"north_pole_grid_longitude": 0.0, "longitude_of_prime_meridian": 0.0},
+        {"grid_north_pole_longitude": 198.0},
+        {"grid_north_pole_latitude": [39.25]},
+        {"earth_radius": 6371229.0, "proj4": "+proj=ob_tran", "crs_wkt": "GEOGCRS[]"},
+    ],
+)
+def test_fault_073_the_same_pole_said_otherwise_is_the_same_grid(more: dict[str, object]) -> None:
+    check_same(Grid.from_dataset(rotated(ROTATED | more)), Grid.from_dataset(rotated()), ("a.nc", "b.nc"))
+
+
+def test_fault_016_a_pole_in_float32_is_the_same_pole() -> None:
+    pole = {"grid_north_pole_latitude": 39.3, "grid_north_pole_longitude": 18.3}
+    narrow = {"grid_north_pole_latitude": np.float32(39.3), "grid_north_pole_longitude": np.float32(378.3)}
+    grids = [Grid.from_dataset(rotated(ROTATED | each)) for each in (pole, narrow)]
+    check_same(*grids, ("a.nc", "b.nc"))
+
+
+@pytest.mark.parametrize("more", [{"north_pole_grid_longitude": 1.0}, {"grid_north_pole_longitude": 162.0}])
+def test_fault_073_another_turn_of_the_pole_is_another_grid(more: dict[str, object]) -> None:
+    with pytest.raises(DataError, match=r"CD-021 a\.nc: the grid mapping is"):
+        check_same(Grid.from_dataset(rotated(ROTATED | more)), Grid.from_dataset(rotated()), ("a.nc", "b.nc"))
+
+
 def test_the_whole_sphere_has_exact_cell_areas() -> None:
     grid = latlon(np.arange(-85.0, 90, 10), np.arange(0.0, 360, 10))
     np.testing.assert_array_equal(grid.bounds_y(), np.arange(-90.0, 91, 10))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from climdiff.grids.projection import from_latlon, meters, to_latlon
+from climdiff.grids.projection import from_latlon, meaning, meters, to_latlon
 
 ROTATED = {
     "grid_mapping_name": "rotated_latitude_longitude",
@@ -27,6 +27,18 @@ def test_rotated_positions_follow_the_spherical_triangle() -> None:
     expected = np.arcsin(np.sin(rlat) * np.sin(pole) + np.cos(rlat) * np.cos(rlon) * np.cos(pole))
     lat, _ = to_latlon(ROTATED, np.degrees(rlat), np.degrees(rlon))
     np.testing.assert_allclose(lat, np.degrees(expected), atol=1e-9)
+
+
+def test_a_map_means_its_globe_and_parallels_and_no_zeros() -> None:
+    means = {
+        "grid_mapping_name": "lambert_conformal_conic",
+        "standard_parallel": [40.0, 50.0],
+        "earth_radius": 6371229.0,
+    }
+    assert meaning(means | {"false_easting": 0.0, "proj4": "+proj=lcc", "longitude_of_central_meridian": 365.0}) == {
+        **means,
+        "longitude_of_central_meridian": 5.0,
+    }
 
 
 def test_positions_come_back_after_a_round_trip() -> None:
