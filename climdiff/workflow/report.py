@@ -41,7 +41,7 @@ N_MAPS = 3
 NO_BASELINES = (
     "No baseline is scored: a foreign ensemble has no recipe. `climdiff ladder` scores them for a recipe's data."
 )
-SAME_MEANS = 0.02
+SAME_MEANS = 0.05
 """Share of the mean absolute error up to which the truth's block means count as the coarse field."""
 PROVENANCE = ("version", "bundle_hash", "sampler", "steps", "guidance", "precision", "seed", "split")
 
