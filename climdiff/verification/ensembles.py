@@ -273,7 +273,12 @@ def _grid_problems(forecast: xr.DataArray, truth: xr.DataArray, cells: list[Hash
             problems.append(Problem(21, where, what, "put both on one grid"))
     for name in () if problems else truth.coords:
         mine, theirs = forecast.coords.get(name), truth[name]
-        if mine is None or not theirs.dims or not set(theirs.dims) <= set(cells) or theirs.dtype.kind not in "fiu":
+        if mine is None or not theirs.dims or not set(theirs.dims) <= set(cells):
+            continue
+        if name in cells and theirs.dtype.kind in "OSU" and not np.array_equal(mine.values, theirs.values):
+            what = f"variable '{truth.name}', coordinate '{name}': other names, or in another order, than in the truth"
+            problems.append(Problem(21, where, what, "give the same stations in the same order"))
+        if theirs.dtype.kind not in "fiu":
             continue
         ours = np.asarray(mine.transpose(*theirs.dims).values, np.float64)
         values = np.asarray(theirs.values, np.float64)

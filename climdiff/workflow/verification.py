@@ -20,12 +20,12 @@ from climdiff.data.times import MICROSECONDS_PER_HOUR, common_step
 from climdiff.errors import DataError, MismatchError, OutputError, Problem, RecipeError
 from climdiff.generation.integrity import check_store
 from climdiff.generation.receipts import FOLDER
-from climdiff.grids.grid import Grid
 from climdiff.grids.orientation import ordered_as
 from climdiff.recipe.load import changed, parse
 from climdiff.recipe.schema import Recipe
 from climdiff.replacement import replacing
 from climdiff.verification import requirements
+from climdiff.verification.cells import grid_of, laid_on
 from climdiff.verification.ensembles import realization_dim, time_dim
 from climdiff.verification.requirements import Requirement
 from climdiff.verification.scorecard import Scores, scorecard
@@ -347,8 +347,9 @@ def _foreign(
     progress: Callable[[str, int, int], None],
     say: Callable[[str], None],
 ) -> Verdict:
-    grid = Grid.from_dataset(truth, str(truth.encoding.get("source", "truth")))
+    grid = grid_of(truth, [name for name in truth.data_vars if name in ensemble.data_vars])
     area = grid.cell_area()
+    area = area.isel({dim: 0 for dim in area.dims if dim not in truth.dims}, drop=True)
     if grid.spacing_km is None:
         how = "alike" if np.ptp(area.values) < 1e-6 else f"by the steps of '{grid.y_dim}' and '{grid.x_dim}'"
         say(f"cells count {how}: the truth has no latitude and longitude along its axes that tell their area")
@@ -356,7 +357,7 @@ def _foreign(
     scores = scorecard(ensemble, truth, area=area, progress=lambda done, total: progress(ENSEMBLE, done, total))
     names = list(scores.variables)
     ensemble = ordered_as(ensemble, truth)  # maps have one grid
-    ensemble, truth = _called_as_ours(ensemble[names]), _called_as_ours(truth[names])
+    ensemble, truth = (_called_as_ours(laid_on(grid, fields[names])) for fields in (ensemble, truth))
     pairs = Pairs(truth[[]].assign_coords(time=truth["time"]), truth, None, grid, grid)
     return Verdict(ENSEMBLE, {ENSEMBLE: scores}, {}, ensemble, pairs, None)
 

@@ -233,6 +233,14 @@ def test_cells_elsewhere_are_refused():
     assert "CD-021 forecast: variable 'pr', coordinate 'lon': 0.25 in the forecast, 0 in the truth" in message
 
 
+def test_fault_021_stations_in_another_order_are_refused():
+    sides = [each.stack(station=("lat", "lon")).reset_index("station", drop=True) for each in (forecast(), truth())]
+    ensemble, reference = (each.assign_coords(station=list("abcdefghijklmno")) for each in sides)
+    assert ensembles.match(ensemble, reference)["pr"].cells == {"station": 15}
+    (message,) = problems(ensemble, reference.isel(station=slice(None, None, -1)))
+    assert message.startswith("CD-021 forecast: variable 'pr', coordinate 'station': other names, or in another order")
+
+
 def test_curvilinear_cells_elsewhere_are_refused():
     position = np.add.outer(np.arange(3.0), np.arange(5.0) * 0.01)
     ensemble = forecast().drop_vars(["lat", "lon"]).assign_coords(latitude=(("lat", "lon"), position + 0.1))

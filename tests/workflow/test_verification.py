@@ -245,7 +245,9 @@ def test_an_input_is_never_replaced_by_the_output(store, minute_recipe, tmp_path
     assert output_folder(store, None, None) == store.parent
 
 
-@pytest.mark.parametrize("spoil", ["deterministic", "unsorted", "shorter", "zero", "scalars", "one without members"])
+@pytest.mark.parametrize(
+    "spoil", ["deterministic", "unsorted", "shorter", "zero", "scalars", "one without members", "row", "stations"]
+)
 def test_odd_foreign_ensembles_get_scores_and_a_report(store, minute_recipe, tmp_path, spoil):
     truth = build.open_splits(minute_recipe, ["test"])["test"].truth(slice(None))
     ensemble = xr.open_zarr(store)[["pr"]].load()
@@ -266,6 +268,11 @@ def test_odd_foreign_ensembles_get_scores_and_a_report(store, minute_recipe, tmp
             truth = truth.rename(time="valid_time").assign_coords(time=0)
         case "one without members":
             ensemble["low"], truth["low"] = ensemble["pr"].isel(realization=0, drop=True) / 2, truth["pr"] / 2
+        case "row" | "stations":
+            places = (
+                {"lat": 3} if spoil == "row" else {d: xr.DataArray([3, 9, 1], dims="station") for d in ("lat", "lon")}
+            )
+            ensemble, truth = ensemble.isel(places), truth.isel(places)
     ensemble.drop_encoding().to_netcdf(tmp_path / "ens.nc")
     truth.to_netcdf(tmp_path / "truth.nc")
     verdict = verify(tmp_path / "ens.nc", truth=tmp_path / "truth.nc")
