@@ -141,6 +141,8 @@ def read_record(path: Path) -> dict[str, Any] | None:
         version = record["format"]
         if version == FORMAT and PlanRecord.model_validate(record).sha256 not in (None, _seal(record)):
             raise ValueError("it was changed since")
+        if type(version) is not int:
+            raise ValueError(f"format {version!r}, expected a whole number")
     except FileNotFoundError:
         what = f"folder is not empty and has no {PLAN_FILE}, so it is not a climdiff store"
         raise MismatchError(Problem(44, str(path), what, fix)) from None
