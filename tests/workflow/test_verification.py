@@ -161,15 +161,6 @@ def test_fault_044_scores_of_other_baselines_are_not_lost(store, tmp_path):
     assert len(verify(store, overrides=["verify.baselines=[bilinear]"], kept=tmp_path).scores) == 2
 
 
-def test_a_lazy_baseline_equals_one_made_at_once(minute_recipe):
-    splits = build.open_splits(minute_recipe)
-    test = splits["test"]
-    analogs = ladder.baselines(minute_recipe, splits["train"])["analogs"].downscaler
-    lazy = lazily(analogs, test.coarse, [0, 2], 0, test)
-    whole = analogs.downscale(test.coarse.load(), [0, 2], 0)
-    np.testing.assert_array_equal(lazy["pr"].values, whole["pr"].values)
-
-
 def test_any_cf_ensemble_is_scored_against_a_truth(store, minute_recipe, tmp_path):
     truth = build.open_splits(minute_recipe, ["test"])["test"].truth(slice(None))
     truth.to_netcdf(tmp_path / "truth.nc")
