@@ -69,7 +69,8 @@ def test_the_variables_of_a_block_are_drawn_together(kept_bytes, expected, monke
 def test_the_full_ladder_asks_for_the_networks_and_says_how_to_train_them(minute_recipe, splits, tmp_path):
     lines = []
     assert contenders.networks(asking(minute_recipe, "full_ladder"), tmp_path, splits["test"], lines.append) == {}
-    assert len(lines) == len(rungs.NEURAL) and all(": climdiff train RUN/recipe.json model.method=" in line for line in lines)
+    assert len(lines) == len(rungs.NEURAL)
+    assert all(": climdiff train RUN/recipe.json model.method=" in line for line in lines)
     assert contenders.networks(asking(minute_recipe, "ladder"), tmp_path, splits["test"], lines.append) == {}
     assert len(lines) == len(rungs.NEURAL)
 
