@@ -108,13 +108,13 @@ class Scan:
     empty_steps: list[str] = field(default_factory=list)
     partial_steps: list[str] = field(default_factory=list)
     sample: list[np.ndarray] = field(default_factory=list)
-    stride: int = 1
+    stride: int | None = None
     mask: np.ndarray | None = None
     constant_tail: int = 0
     tail_value: float = np.nan
 
     def add(self, block: xr.DataArray, conversion: tuple[float, float] = (1.0, 0.0)) -> None:
-        """Take in some times of the variable; every `stride`-th value is kept for the percentile."""
+        """Take in some times of the variable; every `stride`-th value is kept for the percentile, without one none."""
         fields = block.transpose("time", ...).values if "time" in block.dims else block.values[None]
         is_missing = np.isnan(fields)
         finite = fields[np.isfinite(fields)].astype(float)
@@ -127,7 +127,8 @@ class Scan:
             self.total += float(finite.sum())
             self.smallest = min(self.smallest, float(finite.min()))
             self.largest = max(self.largest, float(finite.max()))
-            self.sample.append(finite[:: min(self.stride, finite.size)])
+            if self.stride is not None:
+                self.sample.append(finite[:: min(self.stride, finite.size)])
             self.sentinels += stand_ins(finite, *conversion)
         labels = map(str, block["time"].to_index()) if "time" in block.dims else ["the only field"]
         for label, gone in zip(labels, is_missing, strict=True):
@@ -146,7 +147,7 @@ class Scan:
 
     @property
     def high(self) -> float:
-        """The 99.9th percentile; there has to be a finite value."""
+        """The 99.9th percentile; there have to be a `stride` and a finite value."""
         return float(np.quantile(np.concatenate(self.sample), 0.999))
 
     def missing_problems(self, name: str, where: str) -> list[Problem]:
@@ -178,15 +179,10 @@ def scan_fields(
 
     `conversion` is (scale, offset) from values in the file, which is where sentinels are looked for.
     """
-    scan = Scan(stride=stride(values.size))
+    scan = Scan(stride=max(1, int(np.ceil(values.size / _QUANTILE_SAMPLE))))
     for block in blocks:
         scan.add(block, conversion)
     return scan
-
-
-def stride(size: int) -> int:
-    """Return how far apart values are that a percentile of `size` of them is taken from."""
-    return max(1, int(np.ceil(size / _QUANTILE_SAMPLE)))
 
 
 def _follow_tail(scan: Scan, fields: np.ndarray) -> None:

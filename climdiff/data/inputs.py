@@ -14,7 +14,7 @@ import xarray as xr
 from climdiff.catalog.chunks import absent_chunks
 from climdiff.catalog.locations import netcdf_problem
 from climdiff.catalog.plausibility import implausible_at_any_time
-from climdiff.catalog.quality import Scan, stride
+from climdiff.catalog.quality import Scan
 from climdiff.catalog.stand_ins import listed
 from climdiff.catalog.units import conversion
 from climdiff.data.times import iso_dates
@@ -127,7 +127,7 @@ def value_problems(field: xr.DataArray, wanted: Mapping[str, Any], where: str) -
     Values that stand for missing ones (CD-032); infinite ones, ones beyond what the variable can be, and ones that only
     a slip in the units explains (CD-030).
     """
-    scan = Scan(stride=stride(field.size))
+    scan = Scan()
     if field.size:
         scan.add(field)
     low = max(wanted.get("valid_min", -np.inf), wanted.get("lower_bound", -np.inf))
@@ -235,7 +235,7 @@ def check_ranges(
     """
     digest = hashlib.sha256()
     whole: dict[Hashable, list[np.ndarray]] = {name: [] for name in predictors}
-    scans = {name: Scan(stride=stride(coarse[name].size)) for name in predictors}
+    scans = {name: Scan() for name in predictors}
     for start in range(0, coarse.sizes["time"], block):
         values = in_memory(coarse[list(predictors)].isel(time=slice(start, start + block)), where)
         for name, scan in scans.items():
