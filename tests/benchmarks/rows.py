@@ -21,7 +21,10 @@ PACKAGES = ("climdiff", "torch", "numpy", "zarr", "diffusers", "denoising-diffus
 
 @dataclass(frozen=True)
 class Row:
-    """A ratio, the range of the middle 80 % of its rounds, and the target such as '>= 4.5' ('' where none is set)."""
+    """A ratio, the range of the middle 80 % of its rounds, and the target such as '>= 4.5' ('' where none is set).
+
+    What was measured once has no range: `low` and `high` are the ratio.
+    """
 
     name: str
     ratio: float
@@ -36,6 +39,11 @@ class Row:
             return None
         sign, value = self.target.split()
         return bool(COMPARE[sign](self.ratio, float(value)))
+
+    @property
+    def range(self) -> str:
+        """Return the range in words, '' where the ratio was measured once."""
+        return "" if self.low == self.high else f"{self.low:.3g} to {self.high:.3g}"
 
     def as_dict(self) -> dict[str, object]:
         """Return the line as it stands in benchmarks.json."""
@@ -65,10 +73,7 @@ def table(rows: Sequence[Row]) -> str:
     """Return the rows as a Markdown table."""
     lines = ["| measured | ratio | middle 80 % | target | met |", "| --- | --- | --- | --- | --- |"]
     said = {True: "yes", False: "**no**", None: ""}
-    lines += [
-        f"| {row.name} | {row.ratio:.3g} | {row.low:.3g} to {row.high:.3g} | {row.target} | {said[row.met]} |"
-        for row in rows
-    ]
+    lines += [f"| {row.name} | {row.ratio:.3g} | {row.range} | {row.target} | {said[row.met]} |" for row in rows]
     return "\n".join(lines)
 
 
