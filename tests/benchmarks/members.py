@@ -6,14 +6,14 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-import numpy as np
 from pairs import ratios, seconds
 from rows import Row, spread
 
 from climdiff import build, bundle
 from climdiff.verification.scorecard import scorecard
+from climdiff.workflow.validation import other_times
 
-N_TIMES, N_MEMBERS = 32, 4
+N_TIMES, N_MEMBERS = 64, 8
 CHAIN = ["sample.sampler=ddpm", "sample.steps=250"]
 WAYS = {
     "10 evaluations of dpmpp_sde_2m": ["sample.sampler=dpmpp_sde_2m", "sample.steps=10", "sample.sigma_min=0.1"],
@@ -22,14 +22,17 @@ WAYS = {
 
 
 def evaluations(run: Path) -> Iterator[Row]:
-    """Yield, for each way that the bundle has, its speed and its fair CRPS over those of 250 steps of DDPM."""
+    """Yield, for each way that the bundle has, its speed and its fair CRPS over those of 250 steps of DDPM.
+
+    Scores are those of validation dates that chose no checkpoint.
+    """
     models = {"chain": bundle.load(run, overrides=CHAIN)}
     for name, overrides in WAYS.items():
         if name.startswith("the one") and not (models["chain"].path / "one_step.safetensors").is_file():
             continue
         models[name] = bundle.load(run, overrides=overrides)
     pairs = build.open_splits(models["chain"].recipe, ("validation",))["validation"]
-    chosen = pairs.select(np.unique(np.linspace(0, pairs.n_times - 1, N_TIMES).round().astype(int)))
+    chosen = pairs.select(other_times(pairs.n_times, models["chain"].recipe.train.validation_times, N_TIMES, N_TIMES))
     truth = chosen.truth(slice(None))
     found = {}
     for name, model in models.items():
