@@ -40,7 +40,7 @@ RECIPE = Path(__file__).parents[2] / "recipes" / "radar.yaml"
 SIZE, LONGER = "2M", 3.0
 PEERS = ("diffusers", "diffusers' example")
 ADAMW = {"optimizer": "adamw", "learning_rate": 5e-4}
-"""The rate at which AdamW did best on this data (docs/networks.md)."""
+"""The rate of AdamW for our network on this data (docs/networks.md)."""
 TRIAL_STEPS = 6
 
 
@@ -89,7 +89,7 @@ def _trained(
     objective = Objective(denoiser, recipe.diffusion.weighting, recipe.train.condition_dropout, dtype)
     batches = build.batches(recipe, splits["train"], encoder)
     started = {name: weights.clone() for name, weights in denoiser.state_dict().items()}
-    trial = Run(objective, build.settings(recipe), {})
+    trial = Run(objective, replace(build.settings(recipe), **changes), {})
     steps = max(1, int(seconds / _seconds_per_step(trial, batches)))
     denoiser.load_state_dict(started)
     settings = replace(build.settings(recipe), steps=steps, ema_half_life=max(steps // 15, 1), **changes)
