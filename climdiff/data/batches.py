@@ -259,10 +259,10 @@ def _by_workers(chunks: _Chunks, order: Sequence[tuple[int, ...]], workers: int,
 
 
 def _store_chunk(pairs: Pairs, buffer_times: int) -> int:
-    """Return how many consecutive dates to read together."""
+    """Return how many consecutive dates to read together: a chunk of the store, where two of them fit in a buffer."""
     fields: list[xr.DataArray] = [] if pairs.fine is None else list(pairs.fine.data_vars.values())
     found = [int(field.encoding.get("preferred_chunks", {}).get("time", 0)) for field in fields]
     largest = max(found, default=0)
-    if DEFAULT_CHUNK_TIMES // 2 <= largest <= buffer_times // 4:
+    if DEFAULT_CHUNK_TIMES // 2 <= largest <= buffer_times // 2:
         return largest
     return min(DEFAULT_CHUNK_TIMES, buffer_times)

@@ -252,7 +252,7 @@ def test_a_batch_larger_than_the_data_is_refused(month):
         batches(*month, batch_size=32)
 
 
-@pytest.mark.parametrize(("stored", "expected"), [(64, 64), (1, 32), (2000, 32), (None, 32)])
+@pytest.mark.parametrize(("stored", "expected"), [(64, 64), (366, 366), (1, 32), (2000, 32), (None, 32)])
 def test_the_chunk_of_the_store_is_used_when_it_is_sensible(month, stored, expected):
     pairs, encoder = month
     if stored is not None:
