@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import logging
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -156,7 +157,8 @@ def generate(
     if model.calibration is not None:
         said = ", ".join(f"{key} {value}" for key, value in model.calibration.settings.items())
         print(f"calibrated: {said or 'as in the recipe'}")
-    with Bars(_asked_to_stop()) as bars, Stopwatch(model.downscaler.network) as watch:
+    watch = Stopwatch(model.downscaler.network)
+    with Bars(_asked_to_stop()) as bars, watch if profile else nullcontext():
         summary = fill(
             model,
             target,
