@@ -1,9 +1,8 @@
 """The optimizer: Muon for the weight matrices of a network, AdamW for everything else.
 
-Muon (Jordan et al., 2024) replaces the momentum of a weight matrix by the nearest matrix with orthogonal rows or
-columns, so that every direction is learned at the same pace, not only the few that dominate the gradient. A convolution
-is a matrix too: one row for each of its outputs. Updates are scaled to the size that those of AdamW have (Liu et al.,
-2025, section 2.2), so both share one learning rate and one weight decay. docs/networks.md compares the two.
+Muon replaces the momentum of a weight matrix by one near to it with orthogonal rows or columns, so that every direction
+is learned at the same pace, not only the few that dominate the gradient. A convolution is a matrix too: one row for
+each of its outputs. Both share one learning rate and one weight decay. docs/networks.md compares the two.
 """
 
 from __future__ import annotations
@@ -13,6 +12,8 @@ from typing import Literal
 
 import torch
 from torch import Tensor, nn
+
+from climdiff.training.muon import Muon
 
 Method = Literal["muon", "adamw"]
 # A matrix with fewer rows or columns has hardly more directions than AdamW tells apart.
@@ -40,12 +41,7 @@ class Optimizer:
             )
         }
         if matrices:
-            self._methods["muon"] = torch.optim.Muon(
-                [matrix for _, matrix in self._matrices],
-                lr=learning_rate,
-                weight_decay=weight_decay,
-                adjust_lr_fn="match_rms_adamw",
-            )
+            self._methods["muon"] = Muon([matrix for _, matrix in self._matrices], learning_rate, weight_decay)
 
     def step(self, learning_rate: float) -> None:
         """Move the weights along their gradients, and forget these."""

@@ -2,7 +2,7 @@
 
     CLIMDIFF_DATA=/path/to/data OMP_NUM_THREADS=1 python tests/benchmarks/shapes.py tiny 1000 0
 
-A fourth argument is how many Newton-Schulz steps Muon takes (5).
+A fourth argument is how many times Muon takes the polynomial of torch (5 times there) instead of its own three.
 
 Steps are chosen by the caller so that all shapes train for the same processor time; `seconds` of the output says what
 it took. Scores are those of 8 members at all 154 validation times, drawn by 10 evaluations of dpmpp_2m.
@@ -14,14 +14,15 @@ import json
 import sys
 import tempfile
 import time
-from functools import partial
 from pathlib import Path
 
 import torch
+from torch.optim._muon import DEFAULT_A, DEFAULT_B, DEFAULT_C
 
 from climdiff import build, bundle
 from climdiff.networks.unet import Architecture
 from climdiff.recipe.load import load
+from climdiff.training import muon
 from climdiff.verification.scorecard import scorecard
 from climdiff.workflow import training
 
@@ -35,6 +36,9 @@ SHAPES = {
     "two blocks": Architecture((32, 48, 80), 2),
     "stem 4": Architecture((48, 96), 1, stem=4),
     "stem 1, four levels": Architecture((16, 32, 48, 112), 1, stem=1),
+    "5M: 64, 112, 160": Architecture((64, 112, 160), 1),
+    "5M: 48, 96, 176": Architecture((48, 96, 176), 1),
+    "5M: 32, 96, 192": Architecture((32, 96, 192), 1),
 }
 FINEST_CELLS = 4.0
 """Wavelengths below this many cells are the small scales."""
@@ -78,5 +82,5 @@ def scores(name: str, steps: int, seed: int) -> dict[str, object]:
 
 if __name__ == "__main__":
     if sys.argv[4:]:
-        torch.optim.Muon = partial(torch.optim.Muon, ns_steps=int(sys.argv[4]))
+        muon.COEFFICIENTS = ((DEFAULT_A, DEFAULT_B, DEFAULT_C),) * int(sys.argv[4])
     print(json.dumps(scores(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))))
