@@ -31,6 +31,11 @@ class Objective(Protocol):
     """All the loop knows of a method: what is trained and how wrong it is on a batch."""
 
     @property
+    def dtype(self) -> torch.dtype:
+        """What the networks compute in."""
+        ...
+
+    @property
     def networks(self) -> Mapping[str, nn.Module]:
         """What is trained, by name; the first is averaged, validated and kept, the others serve its training only."""
         ...
@@ -112,7 +117,7 @@ class Run:
         own = settings.optimizer, settings.learning_rate
         self.rates = {self.first: own} | {name: settings.others or own for name, _ in others}
         self.optimizers = {
-            name: Optimizer(network, *self.rates[name], settings.weight_decay)
+            name: Optimizer(network, *self.rates[name], settings.weight_decay, objective.dtype)
             for name, network in objective.networks.items()
         }
         self.step = 0

@@ -28,9 +28,17 @@ class Optimizer:
         method: `muon` as above; `adamw` treats matrices like everything else (Loshchilov & Hutter, 2019).
         learning_rate: Initial learning rate.
         weight_decay: Share of the learning rate by which weights shrink at every step.
+        dtype: What Muon computes in; weights and what is kept of gradients stay as they are.
     """
 
-    def __init__(self, network: nn.Module, method: Method, learning_rate: float, weight_decay: float) -> None:
+    def __init__(
+        self,
+        network: nn.Module,
+        method: Method,
+        learning_rate: float,
+        weight_decay: float,
+        dtype: torch.dtype = torch.float32,
+    ) -> None:
         matrices = _matrices(network) if method == "muon" else []
         self._matrices = [(weight, nn.Parameter(_as_matrix(weight.data, weight))) for weight in matrices]
         taken = {id(weight) for weight in matrices}
@@ -41,7 +49,7 @@ class Optimizer:
             )
         }
         if matrices:
-            self._methods["muon"] = Muon([matrix for _, matrix in self._matrices], learning_rate, weight_decay)
+            self._methods["muon"] = Muon([matrix for _, matrix in self._matrices], learning_rate, weight_decay, dtype)
 
     def step(self, learning_rate: float) -> None:
         """Move the weights along their gradients, and forget these."""

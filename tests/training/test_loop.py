@@ -52,6 +52,8 @@ class Batches:
 class Objective:
     """Fits a noisy linear map with dropout, so that every source of randomness is used."""
 
+    dtype = torch.float32
+
     def __init__(self):
         torch.manual_seed(0)
         self.network = nn.Sequential(

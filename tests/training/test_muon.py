@@ -103,11 +103,10 @@ def test_a_tall_matrix_is_treated_as_a_wide_one():
 
 def test_with_the_polynomials_of_torch_steps_are_those_of_torch(monkeypatch):
     monkeypatch.setattr(muon, "COEFFICIENTS", ((3.4445, -4.7750, 2.0315),) * 5)
-    monkeypatch.setattr(muon, "compute_dtype", lambda *_: torch.bfloat16)
     generator = torch.Generator().manual_seed(0)
     start = torch.randn(48, 90, generator=generator)
     mine, theirs = nn.Parameter(start.clone()), nn.Parameter(start.clone())
-    ours = Muon([mine], lr=0.1, weight_decay=0.3)
+    ours = Muon([mine], lr=0.1, weight_decay=0.3, dtype=torch.bfloat16)
     reference = torch.optim.Muon([theirs], lr=0.1, weight_decay=0.3, adjust_lr_fn="match_rms_adamw")
     for _ in range(4):
         mine.grad = torch.randn(start.shape, generator=generator)
@@ -118,11 +117,31 @@ def test_with_the_polynomials_of_torch_steps_are_those_of_torch(monkeypatch):
     assert (mine - theirs).norm() / (theirs - start).norm() < 0.02
 
 
-def test_it_works_in_float32_where_bfloat16_is_emulated(monkeypatch):
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_it_computes_in_the_type_it_is_given(monkeypatch, dtype):
     used = []
-    monkeypatch.setattr(muon, "compute_dtype", lambda *_: torch.float32)
     monkeypatch.setattr(muon, "orthogonal", lambda matrix, dtype: used.append(dtype) or matrix)
     weight = nn.Parameter(torch.ones(40, 50))
     weight.grad = torch.ones(40, 50)
-    Muon([weight], lr=0.1, weight_decay=0.0).step()
-    assert used == [torch.float32]
+    Muon([weight], lr=0.1, weight_decay=0.0, dtype=dtype).step()
+    assert used == [dtype]
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("size", [0.0, 1e-12, 1e-22, 1e-30, 1e-37, 1e-44])
+def test_a_momentum_that_has_come_to_nothing_is_no_step(dtype, size):
+    made = orthogonal(size * torch.randn(40, 90, generator=torch.Generator().manual_seed(0)), dtype)
+    assert made.isfinite().all() and made.norm() < 1e11 * size + 1e-30
+
+
+def test_a_matrix_whose_gradient_ended_stays_where_it_is():
+    weight = nn.Parameter(torch.randn(40, 90, generator=torch.Generator().manual_seed(0)))
+    optimizer = Muon([weight], lr=0.1, weight_decay=0.0, dtype=torch.bfloat16)
+    weight.grad = torch.randn(40, 90, generator=torch.Generator().manual_seed(1))
+    optimizer.step()
+    weight.grad = torch.zeros(40, 90)
+    for _ in range(1500):
+        optimizer.step()
+    before = weight.detach().clone()
+    optimizer.step()
+    assert torch.equal(weight, before) and weight.isfinite().all()
