@@ -18,8 +18,9 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
@@ -28,8 +29,26 @@ from climdiff.errors import MismatchError, Problem, RetryError, remedy
 
 FORMAT = 1
 PARTS = ("weights", "average", "optimizer")
+OLDER = "remove this checkpoint to fall back to an older one"
 AGAIN = "run the same command again, `climdiff train` and `distill` with --resume"
 Tensors = Mapping[str, Tensor]
+
+
+class Header(BaseModel):
+    """What every `meta.json` begins with, also one of a newer format."""
+
+    model_config = ConfigDict(strict=True)
+
+    format: int
+
+
+class Meta(Header):
+    """All of a `meta.json`."""
+
+    step: Annotated[int, Field(ge=0)]
+    score: float | None
+    identity: dict[str, Any]
+    sha256: dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -125,10 +144,14 @@ def load(checkpoint: Checkpoint, part: str) -> dict[str, Tensor]:
     """Return the tensors of one part, one of `PARTS` or of those saved beside them.
 
     Raises:
-        MismatchError: CD-049 where the file is not the one that was saved, CD-048 where it cannot be read.
+        MismatchError: CD-049 where the file is not the one that was saved, CD-048 where it cannot be read, CD-050
+            where the checkpoint does not name it.
     """
     file = checkpoint.path / f"{part}.safetensors"
-    expected = _read_meta(checkpoint.path / "meta.json")["sha256"][file.name]
+    meta = checkpoint.path / "meta.json"
+    expected = _read_meta(meta)["sha256"].get(file.name)
+    if expected is None:
+        raise MismatchError(Problem(50, str(meta), f"lacks the SHA-256 of {file.name}", OLDER))
     return load_hashed(file, expected)
 
 
@@ -173,15 +196,17 @@ def sha256(file: Path) -> str:
 
 
 def _read_meta(file: Path) -> dict[str, Any]:
-    fix = "remove this checkpoint to fall back to an older one"
     try:
         meta = json.loads(file.read_text())
+        Header.model_validate(meta)
+        if meta["format"] > FORMAT:
+            what = f"format {meta['format']} is newer than {FORMAT}, the newest this climdiff knows"
+            raise MismatchError(Problem(55, str(file), what, "install a newer climdiff"))
+        return Meta.model_validate(meta).model_dump()
+    except ValidationError as error:
+        first = error.errors()[0]
+        at = ".".join(map(str, first["loc"])) or "it"
+        what = f"is no record of a checkpoint ({at}: {first['msg']})"
+        raise MismatchError(Problem(50, str(file), what, OLDER)) from error
     except (OSError, ValueError) as error:
-        raise MismatchError(Problem(50, str(file), f"cannot be read ({error})", fix)) from error
-    missing = {"format", "step", "score", "identity", "sha256"} - set(meta)
-    if missing:
-        raise MismatchError(Problem(50, str(file), f"lacks {', '.join(sorted(missing))}", fix))
-    if meta["format"] > FORMAT:
-        what = f"format {meta['format']} is newer than {FORMAT}, the newest this climdiff knows"
-        raise MismatchError(Problem(55, str(file), what, "install a newer climdiff"))
-    return meta
+        raise MismatchError(Problem(50, str(file), f"cannot be read ({error})", OLDER)) from error

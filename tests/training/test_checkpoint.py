@@ -81,6 +81,34 @@ def test_a_truncated_meta_is_refused(tmp_path):
         checkpoint.complete(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda meta: None, "it: Input should be a valid dictionary"),
+        (lambda meta: {**meta, "step": "60"}, "step: Input should be a valid integer"),
+        (lambda meta: {**meta, "format": "1"}, "format: Input should be a valid integer"),
+        (lambda meta: {**meta, "score": "low"}, "score: Input should be a valid number"),
+        (lambda meta: {key: value for key, value in meta.items() if key != "identity"}, "identity: Field required"),
+    ],
+)
+def test_a_meta_of_another_kind_is_refused(tmp_path, change, said):
+    path = checkpoint.save(tmp_path, 1, parts(1.0), IDENTITY, score=None)
+    meta = json.loads((path / "meta.json").read_text())
+    (path / "meta.json").write_text(json.dumps(change(meta)))
+    with pytest.raises(MismatchError, match=rf"CD-050 .*is no record of a checkpoint \({said}"):
+        checkpoint.complete(tmp_path)
+
+
+def test_a_part_that_meta_does_not_name_is_refused(tmp_path):
+    path = checkpoint.save(tmp_path, 1, parts(1.0), IDENTITY, score=None)
+    found = checkpoint.complete(tmp_path)[0]
+    meta = json.loads((path / "meta.json").read_text())
+    del meta["sha256"]["average.safetensors"]
+    (path / "meta.json").write_text(json.dumps(meta))
+    with pytest.raises(MismatchError, match=r"CD-050 .*lacks the SHA-256 of average\.safetensors"):
+        checkpoint.load(found, "average")
+
+
 def test_fault_055_a_newer_format_says_to_upgrade(tmp_path):
     path = checkpoint.save(tmp_path, 1, parts(1.0), IDENTITY, score=None)
     meta = json.loads((path / "meta.json").read_text())
