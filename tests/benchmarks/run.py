@@ -73,6 +73,12 @@ def main() -> None:
     parser.add_argument("--publish", action="store_true", help="write docs/benchmarks.* of a quick run, too")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     options = parser.parse_args()
+    if options.only and options.publish:
+        parser.error("--only measures a part: the table that --publish writes would lack the rest")
+    if options.only == "members" and options.run is None:
+        parser.error("--only members needs --run, the folder of a trained run")
+    if options.run is not None and not (options.run / "bundle").is_dir():
+        parser.error(f"--run {options.run}: holds no bundle, train it first")
     torch.set_num_threads(options.threads)
     before = pairs.share_of_cores()
     found = []
