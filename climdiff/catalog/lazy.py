@@ -11,22 +11,32 @@ import xarray as xr
 from xarray.backends import BackendArray
 from xarray.core import indexing
 
+from climdiff.errors import DataError, Problem
+
 
 @dataclass(frozen=True, eq=False)
 class Source:
-    """One variable of one file, and how its decoded values become ours."""
+    """One variable of one file, `where`, and how its decoded values become ours."""
 
     variable: xr.Variable
     scale: float = 1.0
     offset: float = 0.0
     missing: tuple[float, ...] = ()
     above: float | None = None
+    where: str = ""
 
     def read(self, dims: Sequence[str], key: Sequence[Any]) -> np.ndarray:
-        """Return the values at `key` along `dims`, in this order; missing ones are NaN."""
+        """Return the values at `key` along `dims`, in this order; missing ones are NaN.
+
+        Raises:
+            DataError: CD-005, the file turns out to be damaged.
+        """
         kept = [dim for dim, part in zip(dims, key, strict=True) if not isinstance(part, int | np.integer)]
         selected = self.variable.isel(dict(zip(dims, key, strict=True)))
-        values = np.asarray(selected.transpose(*kept).values, dtype=float)
+        try:
+            values = np.asarray(selected.transpose(*kept).values, dtype=float)
+        except (OSError, RuntimeError, ValueError) as error:
+            raise DataError(damaged(self.where, error)) from error
         for sentinel in self.missing:
             values = np.where(values == sentinel, np.nan, values)
         if self.above is not None:
@@ -75,6 +85,12 @@ class FieldArray(BackendArray):
 def lazy_variable(sources: Sequence[Source], dims: tuple[str, ...], order: np.ndarray | None) -> xr.Variable:
     """Return the variable (dims) over `sources`, which is read when indexed."""
     return xr.Variable(dims, indexing.LazilyIndexedArray(FieldArray(sources, dims, order)))
+
+
+def damaged(where: str, error: Exception) -> Problem:
+    """Return the problem of values in `where` that could not be read."""
+    what = f"values cannot be read ({str(error).splitlines()[0] if str(error) else type(error).__name__})"
+    return Problem(5, where, what, "fetch or write the file again: it is damaged or cut off")
 
 
 def _as_slice(steps: np.ndarray) -> np.ndarray | slice:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -218,12 +219,12 @@ def _source(
         what = f"variable {found!r} has dimensions {values.dims}, expected {dims}"
         problems.append(Problem(36, file.where, what, "correct rename in the entry, or select a level in the file"))
         return None
-    values = values.isel(dict.fromkeys(extra, 0))
+    whole = partial(Source, values.isel(dict.fromkeys(extra, 0)), missing=variable.missing, where=file.where)
     if variable.scale_factor is not None or variable.add_offset is not None:
         scale = 1.0 if variable.scale_factor is None else variable.scale_factor
-        return Source(values, scale, variable.add_offset or 0.0, variable.missing)
+        return whole(scale, variable.add_offset or 0.0)
     if variable.above is not None:
-        return Source(values, missing=variable.missing, above=variable.above)
+        return whole(above=variable.above)
     units = str(values.attrs.get("units", ""))
     factors = conversion(units, variable.units)
     if factors is None:
@@ -232,7 +233,7 @@ def _source(
         fix = f"set scale_factor (and add_offset) of {name} in the entry, which say how to get {variable.units}"
         problems.append(Problem(29, file.where, what, fix))
         return None
-    return Source(values, *factors, variable.missing)
+    return whole(*factors)
 
 
 def _find(name: str, variable: Variable, file: _File, problems: list[Problem]) -> str | None:

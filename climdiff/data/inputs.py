@@ -12,6 +12,7 @@ import numpy as np
 import xarray as xr
 
 from climdiff.catalog.chunks import absent_chunks
+from climdiff.catalog.lazy import damaged
 from climdiff.catalog.locations import netcdf_problem
 from climdiff.catalog.plausibility import implausible_at_any_time
 from climdiff.catalog.quality import Scan
@@ -74,7 +75,7 @@ def _opened(path: Path, chunks: dict[str, int] | None) -> xr.Dataset:
         what = f"cannot be opened as {'zarr' if path.is_dir() else 'netCDF'} ({error})"
         raise DataError(Problem(8, str(path), what, "give a CF netCDF file or a zarr store")) from error
     except RuntimeError as error:
-        raise DataError(_damaged(str(path), error)) from error
+        raise DataError(damaged(str(path), error)) from error
 
 
 def resolved(coarse: xr.Dataset, predictors: Attributes) -> xr.Dataset:
@@ -216,12 +217,7 @@ def in_memory(values: Values, where: str) -> Values:
     try:
         return values.compute(scheduler="synchronous")
     except (OSError, RuntimeError, ValueError, TypeError, OverflowError) as error:
-        raise DataError(_damaged(where, error)) from error
-
-
-def _damaged(where: str, error: Exception) -> Problem:
-    what = f"values cannot be read ({str(error).splitlines()[0] if str(error) else type(error).__name__})"
-    return Problem(5, where, what, "fetch or write the file again: it is damaged or cut off")
+        raise DataError(damaged(where, error)) from error
 
 
 def check_ranges(

@@ -3,8 +3,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import xarray as xr
+from xarray.backends import BackendArray
+from xarray.core import indexing
 
 from climdiff.catalog.lazy import Source, lazy_variable
+from climdiff.errors import DataError
 
 DIMS = ("time", "y", "x")
 FIRST = xr.Variable(DIMS, np.arange(24.0).reshape(4, 2, 3))
@@ -70,3 +73,20 @@ def test_only_what_is_indexed_is_read():
     assert Watched.reads == []
     lazy[3:5, 0].load()
     assert Watched.reads == [3, 3]
+
+
+@pytest.mark.parametrize("error", [RuntimeError("NetCDF: HDF error"), OSError("Zstd"), ValueError("blosc\nline two")])
+def test_fault_005_a_file_found_damaged_when_it_is_read_is_named(error):
+    class Damaged(BackendArray):
+        shape, dtype = (4, 2, 3), np.dtype(float)
+
+        def __getitem__(self, key):
+            raise error
+
+    lazy = lazy_variable(
+        [Source(xr.Variable(DIMS, indexing.LazilyIndexedArray(Damaged())), where="rain.zarr")], DIMS, np.arange(4)
+    )
+    said = str(error).splitlines()[0]
+    with pytest.raises(DataError, match=rf"CD-005 rain\.zarr: values cannot be read \({said}\)") as found:
+        lazy[1:3].load()
+    assert "line two" not in str(found.value)
