@@ -111,7 +111,10 @@ def _held(pairs: Pairs) -> Pairs:
     coarse = pairs.coarse.load(scheduler="synchronous") if pairs.coarse.nbytes <= HELD_BYTES else pairs.coarse
     if pairs.fine is None or pairs.fine.nbytes > HELD_BYTES:
         return replace(pairs, coarse=coarse)
-    return replace(pairs, coarse=coarse, fine=pairs.fine.load(scheduler="synchronous"))
+    fine = pairs.fine.load(scheduler="synchronous")
+    for field in fine.data_vars.values():
+        field.encoding.pop("preferred_chunks", None)  # the store is not read again
+    return replace(pairs, coarse=coarse, fine=fine)
 
 
 def chosen(values: xr.Dataset, names: Iterable[str], key: str, where: str) -> xr.Dataset:

@@ -83,8 +83,10 @@ class FieldArray(BackendArray):
 
 
 def lazy_variable(sources: Sequence[Source], dims: tuple[str, ...], order: np.ndarray | None) -> xr.Variable:
-    """Return the variable (dims) over `sources`, which is read when indexed."""
-    return xr.Variable(dims, indexing.LazilyIndexedArray(FieldArray(sources, dims, order)))
+    """Return the variable (dims) over `sources`, which is read when indexed; it tells how the first is chunked."""
+    chunks = sources[0].variable.encoding.get("preferred_chunks", {})
+    encoding = {"preferred_chunks": chunks} if chunks else {}
+    return xr.Variable(dims, indexing.LazilyIndexedArray(FieldArray(sources, dims, order)), encoding=encoding)
 
 
 def damaged(where: str, error: Exception) -> Problem:

@@ -75,6 +75,13 @@ def test_only_what_is_indexed_is_read():
     assert Watched.reads == [3, 3]
 
 
+def test_the_chunks_of_the_first_file_are_told():
+    first = FIRST.copy()
+    first.encoding["preferred_chunks"] = {"time": 2, "y": 2, "x": 3}
+    assert lazy_variable([Source(first), Source(SECOND)], DIMS, np.arange(7)).encoding == first.encoding
+    assert not lazy_variable([Source(FIRST)], DIMS, np.arange(4)).encoding
+
+
 @pytest.mark.parametrize("error", [RuntimeError("NetCDF: HDF error"), OSError("Zstd"), ValueError("blosc\nline two")])
 def test_fault_005_a_file_found_damaged_when_it_is_read_is_named(error):
     class Damaged(BackendArray):
