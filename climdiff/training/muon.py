@@ -48,15 +48,17 @@ class Muon(torch.optim.Optimizer):
     def _move(self, matrix: nn.Parameter, lr: float, weight_decay: float) -> None:
         gradient, state = matrix.grad, self.state[matrix]
         assert gradient is not None
-        momentum = state.setdefault("momentum_buffer", torch.zeros_like(gradient))
-        momentum.lerp_(gradient, 1 - MOMENTUM)
+        if not state:
+            state["momentum_buffer"] = torch.zeros_like(gradient)
+        momentum = state["momentum_buffer"].lerp_(gradient, 1 - MOMENTUM)
         ahead = orthogonal(gradient.lerp(momentum, MOMENTUM), self.dtype)
         matrix.mul_(1 - lr * weight_decay).add_(ahead, alpha=-0.2 * lr * math.sqrt(max(matrix.shape)))
 
 
 def orthogonal(matrix: Tensor, dtype: torch.dtype) -> Tensor:
     """Return a matrix of the same singular vectors whose singular values are near 1, worked out in `dtype`."""
-    if len(matrix) > len(matrix.T):
+    rows, columns = matrix.shape
+    if rows > columns:
         return orthogonal(matrix.T, dtype).T
     x = (matrix / matrix.norm().clamp(min=LEAST_NORM)).to(dtype)
     for a, b, c in COEFFICIENTS:
