@@ -1,6 +1,6 @@
 """Runs the benchmarks, prints one table, and writes docs/benchmarks.json and the table of docs/benchmarks.md.
 
-    make bench          all of it, about 20 minutes
+    make bench          all of it, most of an hour
     make bench-quick    the small network and the scores, under three minutes; writes nothing
     CLIMDIFF_DATA=/path/to/data python tests/benchmarks/run.py --run runs/radar   members of a trained radar run as well
     python tests/benchmarks/run.py --only networks                                one part; writes nothing
