@@ -74,8 +74,9 @@ class Page:
 
     `period` names the dates scored; `facts` (training time, parameters, members …) and `provenance` (versions, hashes,
     seeds, licences …) are shown as they are, in order. `leaks` are sentences on test data that were trained on,
-    `skipped` on what was not scored, and why. `calibrated` says what a calibration chose, `calibration` shows it.
-    `note` says once, below the first verdict, what a reader has to know of it.
+    `unsearched` on what was not searched for any, `skipped` on what was not scored, and why. `calibrated` says what a
+    calibration chose, `calibration` shows it. `note` says once, below the first verdict, what a reader has to know of
+    it.
     """
 
     title: str
@@ -88,6 +89,7 @@ class Page:
     facts: Mapping[str, str] = field(default_factory=dict)
     provenance: Mapping[str, str] = field(default_factory=dict)
     leaks: tuple[str, ...] = ()
+    unsearched: tuple[str, ...] = ()
     skipped: tuple[str, ...] = ()
     calibration: tuple[Picture, ...] = ()
     calibrated: str = ""

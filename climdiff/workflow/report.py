@@ -77,6 +77,7 @@ def write(
         facts=dict(facts or {}),
         provenance=_provenance(verdict.ensemble),
         leaks=verdict.leaks,
+        unsearched=verdict.not_searched,
         skipped=tuple(_skipped(verdict)),
         calibration=tuple(_ways(verdict, calibration)) if calibration else (),
         calibrated=calibrated(calibration, verdict.ensemble) if calibration else "",

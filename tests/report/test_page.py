@@ -114,6 +114,12 @@ def test_a_leak_is_an_alarm_on_top_and_without_one_there_is_none() -> None:
     assert ("role", "alert") not in outline(render(Page("run", ()))).attributes
 
 
+def test_what_was_not_searched_for_leaks_is_told() -> None:
+    found = outline(render(Page("run", (), unsearched=("not searched for copies: fine 'pr'",))))
+    assert "Not searched for leaks" in found.text and "not searched for copies: fine 'pr'" in found.text.lower()
+    assert "Not searched" not in outline(render(Page("run", ()))).text
+
+
 def test_what_is_sure_is_marked_in_the_cells() -> None:
     section = VariableSection("pr", "rain", "mm", SCORES, sure=frozenset({("crps_fair", "bilinear")}))
     html = render(Page("run", (section,)))

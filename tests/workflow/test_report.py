@@ -106,6 +106,11 @@ def test_methods_and_scores_that_are_missing_are_told(verdict, tmp_path):
     assert "not trained on this recipe: gan" in (tmp_path / "report.html").read_text()
 
 
+def test_what_was_not_searched_for_leaks_is_told(verdict, tmp_path):
+    report.write(dataclasses.replace(verdict, not_searched=("not searched for copies: pr",)), tmp_path / "report.html")
+    assert "ot searched for copies: pr" in (tmp_path / "report.html").read_text()
+
+
 def test_curves_are_of_the_model_and_the_best_of_either_kind(verdict):
     crps = {"climatology": 3.0, "bilinear": 2.0, "unet": 1.5, "crps": 1.0, "analogs": 1.2, "oracle": 0.1}
     own = verdict.scores[verdict.name]["pr"]
