@@ -34,10 +34,13 @@ from climdiff.grids.grid import Grid, check_same
 from climdiff.grids.orientation import oriented
 from climdiff.methods import Neural, Parts
 from climdiff.networks.precision import compute_dtype, device
+from climdiff.networks.weights import put_weights
 from climdiff.recipe.load import changed, parse
 from climdiff.recipe.schema import Recipe
 from climdiff.training.checkpoint import load_hashed, save_tensors, sha256
 from climdiff.transforms.times import times_hash
+
+OTHER_NETWORK = "use the bundle and the recipe of one run, or train again where another climdiff trained it"
 
 
 @dataclass(frozen=True, repr=False)
@@ -314,9 +317,7 @@ def load(
     method = methods.method(recipe)
     network = method.network(recipe, encoder)
     file = _weights(folder, about, recipe)
-    weights = load_hashed(folder / file, about.sha256[file])
-    _check_weights(folder, weights, network.state_dict())
-    network.load_state_dict(weights)
+    put_weights(network, load_hashed(folder / file, about.sha256[file]), str(folder), OTHER_NETWORK)
     grid = Grid.from_dataset(states["coarse_grid"], str(folder / "coarse_grid.nc"))
     dtype = compute_dtype(about.dtype, device())
     guess = _first_guess(folder, about, recipe, encoder)
@@ -341,9 +342,9 @@ def _first_guess(folder: Path, about: About, recipe: Recipe, encoder: Encoder) -
     if FIRST_GUESS not in about.sha256:
         what = f"names no hash of {FIRST_GUESS}, and the recipe has a first guess"
         raise MismatchError(Problem(50, str(folder), what, "restore the bundle from a copy, or train again"))
-    guess, weights = methods.first_guess(recipe, encoder), load_hashed(folder / FIRST_GUESS, about.sha256[FIRST_GUESS])
-    _check_weights(folder, weights, guess.state_dict())
-    guess.load_state_dict(weights)
+    guess = methods.first_guess(recipe, encoder)
+    saved = load_hashed(folder / FIRST_GUESS, about.sha256[FIRST_GUESS])
+    put_weights(guess, saved, str(folder), OTHER_NETWORK)
     return guess.to(device())
 
 
@@ -370,16 +371,6 @@ def _further(given: Mapping[str, str], key: str, found: str) -> dict[str, str]:
 def _attribute(fact: Any) -> str | int | float:
     """Return a fact as netCDF can hold it: numbers and text as they are, anything else as JSON."""
     return fact if isinstance(fact, str | int | float) and not isinstance(fact, bool) else json.dumps(fact)
-
-
-def _check_weights(folder: Path, found: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> None:
-    shapes = {name: tuple(tensor.shape) for name, tensor in found.items()}
-    expected = {name: tuple(tensor.shape) for name, tensor in wanted.items()}
-    if shapes == expected:
-        return
-    name = next(name for name in sorted({*shapes, *expected}) if shapes.get(name) != expected.get(name))
-    what = f"weights '{name}' have shape {shapes.get(name)}, the recipe's network has {expected.get(name)}"
-    raise MismatchError(Problem(54, str(folder), what, "use the bundle and the recipe of one and the same run"))
 
 
 def _read_state(file: Path) -> xr.Dataset:

@@ -13,6 +13,7 @@ import xarray as xr
 import climdiff
 from climdiff import build
 from climdiff.errors import DataError, MismatchError, RecipeError
+from climdiff.networks.unet import Architecture
 
 
 @pytest.fixture(scope="module")
@@ -140,6 +141,12 @@ def test_fault_055_a_newer_format_is_refused(copy):
     (copy / "bundle.json").write_text(json.dumps({**about, "format": 99}))
     with pytest.raises(MismatchError, match=r"CD-055 .*format 99 is newer"):
         climdiff.load(copy)
+
+
+def test_fault_054_weights_of_a_network_of_other_widths_are_refused(trained, monkeypatch):
+    monkeypatch.setattr(build, "network_shape", lambda recipe: Architecture((16, 32), 1))
+    with pytest.raises(MismatchError, match=r"CD-054 .*weights .* have shape .*Fix: .*train again"):
+        climdiff.load(trained)
 
 
 def test_a_later_recipe_changes_how_members_are_drawn(trained, minute_recipe):

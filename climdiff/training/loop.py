@@ -19,12 +19,14 @@ import torch
 from torch import Tensor, nn
 
 from climdiff.errors import DataError, MismatchError, Problem, RetryError
+from climdiff.networks.weights import put_weights
 from climdiff.training import checkpoint
 from climdiff.training.ema import Average
 from climdiff.training.log import Log
 from climdiff.training.optimizer import Method, Optimizer
 
 RESTORE = "restore the recipe the run was started with, or train under another name"
+OTHER_NETWORK = "go on with the climdiff that began the run, or train under another name"
 
 
 class Objective(Protocol):
@@ -172,17 +174,19 @@ class Run:
         """Take over the state of a checkpoint; `fix` is the advice for one of another run.
 
         Raises:
-            MismatchError: CD-045 when the checkpoint belongs to another run, CD-048 to 050 when it is damaged.
+            MismatchError: CD-045 when the checkpoint belongs to another run, CD-048 to 050 when it is damaged, CD-054
+                when it is of a network of other widths.
         """
         if dict(saved.identity) != dict(self.identity):
             keys = [k for k in {*saved.identity, *self.identity} if saved.identity.get(k) != self.identity.get(k)]
             what = "; ".join(f"{k}: {saved.identity.get(k)} -> {self.identity.get(k)}" for k in sorted(keys))
             raise MismatchError(Problem(45, str(saved.path), f"the checkpoint is of another run ({what})", fix))
-        self.network.load_state_dict(checkpoint.load(saved, "weights"))
-        self.average.network.load_state_dict(checkpoint.load(saved, "average"))
+        where = str(saved.path)
+        put_weights(self.network, checkpoint.load(saved, "weights"), where, OTHER_NETWORK)
+        put_weights(self.average.network, checkpoint.load(saved, "average"), where, OTHER_NETWORK)
         self.optimizers[self.first].load(checkpoint.load(saved, "optimizer"))
         for name, network in self._others():
-            network.load_state_dict(checkpoint.load(saved, name))
+            put_weights(network, checkpoint.load(saved, name), where, OTHER_NETWORK)
             self.optimizers[name].load(checkpoint.load(saved, f"{name}_optimizer"))
         self.step = saved.step
 

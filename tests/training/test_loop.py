@@ -195,6 +195,14 @@ def test_fault_045_a_checkpoint_of_another_recipe_is_refused(tmp_path):
         other.restore(checkpoint.complete(tmp_path)[0])
 
 
+def test_fault_054_a_checkpoint_of_a_network_of_other_widths_is_refused(tmp_path):
+    fresh().save(tmp_path, None)
+    other = Objective()
+    other.network = nn.Linear(7, 1)
+    with pytest.raises(MismatchError, match=r"CD-054 .*weights .* have shape .*Fix: go on with"):
+        Run(other, SETTINGS, {"recipe": "abc"}).restore(checkpoint.complete(tmp_path)[0])
+
+
 def test_the_learning_rate_warms_up_and_falls():
     rates = [learning_rate(step, SETTINGS, 1e-2) for step in range(1, 13)]
     cosine = [0.01 + 0.99 * (1 + math.cos(math.pi * step / 12)) / 2 for step in range(1, 13)]
@@ -225,13 +233,12 @@ def test_the_log_tells_which_share_of_the_time_was_spent_waiting_for_data(tmp_pa
     class Slow(Batches):
         def epoch(self, epoch, start=0):
             for batch in super().epoch(epoch, start):
-                time.sleep(0.05)
+                time.sleep(0.2)
                 yield batch
 
     shares = []
     for name, source in (("slow", Slow()), ("fast", Batches())):
         train(fresh(), source, tmp_path / name, score)
         shares.append([row["waiting_for_data"] for row in read(tmp_path / name / "log.jsonl") if "loss" in row])
-    assert min(shares[0]) > 0.5
     # another process may hold one row up
-    assert statistics.median(shares[1]) < 0.2
+    assert statistics.median(shares[0]) > 0.5 and statistics.median(shares[1]) < 0.2
