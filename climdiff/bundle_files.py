@@ -242,6 +242,8 @@ def read_about(folder: Path) -> About:
     """
     file = folder / "bundle.json"
     fix = "give the folder of a trained run, such as runs/precip; `climdiff train` makes one"
+    if not file.is_file() and (folder / "checkpoints").is_dir():
+        fix = "wait until its training has ended, or go on with it: climdiff train with its recipe and --resume"
     if not file.is_file():
         raise MismatchError(Problem(50, str(folder), "holds no bundle.json", fix))
     try:

@@ -112,7 +112,15 @@ def distill(
 
     should_stop = _asked_to_stop()
     with Bars() as bars:
-        found = teach(run, steps=steps, resume=resume, say=bars.say, on_step=bars.training, should_stop=should_stop)
+        found = teach(
+            run,
+            steps=steps,
+            resume=resume,
+            say=bars.say,
+            on_step=bars.training,
+            on_compared=lambda done, total: bars.stage("compare (times)", done, total),
+            should_stop=should_stop,
+        )
     for each in found:
         print(
             f"{each.variable}: fair CRPS {each.crps[1]:.4g} in one step, {each.crps[0]:.4g} by the recipe's sampler "
@@ -173,7 +181,9 @@ def generate(
         )
     there = summary.n_units - summary.n_written
     print(f"{summary.path}: {summary.n_written} units are new, {there} were there; {summary.seconds:.0f} s")
-    if profile:
+    if profile and not summary.n_written:
+        print("time: nothing was drawn; give another --out to measure how long it takes")
+    elif profile:
         print(where_time_went(summary.seconds, watch.seconds, summary.drawing, summary.writing, summary.waiting))
     print(f"how good it is: climdiff verify {summary.path}{' --truth FILE' if predictors else ''}")
 

@@ -136,6 +136,12 @@ def test_a_folder_without_bundle_is_refused(tmp_path):
         climdiff.load(tmp_path)
 
 
+def test_a_run_that_is_still_trained_is_told_apart(tmp_path):
+    (tmp_path / "checkpoints").mkdir()
+    with pytest.raises(MismatchError, match=r"CD-050 .*holds no bundle\.json.*until its training has ended.*--resume"):
+        climdiff.load(tmp_path)
+
+
 def test_fault_055_a_newer_format_is_refused(copy):
     about = json.loads((copy / "bundle.json").read_text())
     (copy / "bundle.json").write_text(json.dumps({**about, "format": 99}))

@@ -41,7 +41,7 @@ def calibrate(
     for name, picture in _pictures(run, found).items():
         print(f"{name}: {picture}")
     if not found.settings:
-        print(f"{run} draws best as its recipe says: climdiff generate {run}")
+        print(f"{run} draws as its recipe says, no other way is surely better: climdiff generate {run}")
         return
     said = " ".join(f"sample.{key}={value}" for key, value in found.settings.items())
     print(f"{run} draws with {said} from now on: climdiff generate {run} --out ens.zarr")

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import xarray as xr
 from torch import Tensor
 
 from climdiff import build, bundle, bundle_files
@@ -36,6 +37,7 @@ SPREAD_SKILL = (0.9, 1.1)
 N_TIMES, N_MEMBERS = 64, 8
 """Of the comparison, on validation times that did not choose the checkpoint, where there are enough."""
 FEWEST_OTHERS = 16
+TIMES_AT_ONCE = 8
 SLOWER = 0.25
 """Learning rate over that of the training: the network is not new."""
 
@@ -74,6 +76,7 @@ def distill(
     resume: bool = False,
     say: Callable[[str], None] = lambda line: None,
     on_step: Callable[[Progress, int], None] = lambda progress, steps: None,
+    on_compared: Callable[[int, int], None] = lambda done, total: None,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> list[Comparison]:
     """Train a one-step network from the denoiser of a run, and add it to the bundle; return how it compares.
@@ -84,6 +87,7 @@ def distill(
         resume: Go on from the last checkpoint in `run/one_step`.
         say: Takes lines for the user.
         on_step: Called after every optimizer step, with the number of all.
+        on_compared: Called with (times, of all) that the comparison of both ways of drawing has come to.
         should_stop: Asked after every step; when true, a checkpoint is saved and training stops (CD-060).
 
     Raises:
@@ -115,9 +119,8 @@ def distill(
         chosen = checkpoint.best(checkpoint.complete(folder / "checkpoints"))
         assert chosen is not None
         weights = checkpoint.load(chosen, "average")
-        say("comparing it with the sampler of the recipe on validation times")
-        found = _compare(model, downscaler, weights, splits["validation"])
-        _refuse_worse(found, folder)
+        found = _compare(model, downscaler, weights, splits["validation"], on_compared)
+        _refuse_worse(found, folder, steps)
         bundle_files.add_one_step(model.path, weights, model.hash)
     return found
 
@@ -154,8 +157,10 @@ def _restore(training: Run, folder: Path, resume: bool, say: Callable[[str], Non
         what = "holds no checkpoint to resume from"
         raise MismatchError(Problem(46, str(folder), what, "distill without --resume"))
     if found and not resume:
-        what = f"holds a distillation that reached step {found[-1].step}"
-        raise MismatchError(Problem(44, str(folder), what, "add --resume to go on, or remove the folder"))
+        is_done = found[-1].step >= training.settings.steps
+        what = f"holds a distillation that {'ended at' if is_done else 'reached'} step {found[-1].step}"
+        fix = "remove the folder to distill anew" if is_done else "add --resume to go on, or remove the folder"
+        raise MismatchError(Problem(44, str(folder), what, fix))
     if found:
         training.restore(found[-1], _cure(found[-1].identity, training.identity, folder))
         say(f"resuming at step {training.step} of {training.settings.steps}")
@@ -169,16 +174,25 @@ def _cure(before: Mapping[str, Any], now: Mapping[str, Any], folder: Path) -> st
 
 
 def _compare(
-    model: Model, downscaler: DiffusionDownscaler, weights: Mapping[str, Tensor], pairs: Pairs
+    model: Model,
+    downscaler: DiffusionDownscaler,
+    weights: Mapping[str, Tensor],
+    pairs: Pairs,
+    on_compared: Callable[[int, int], None],
 ) -> list[Comparison]:
     chosen = pairs.select(other_times(pairs.n_times, model.recipe.train.validation_times, N_TIMES, FEWEST_OTHERS))
     student = _trainable(downscaler.denoiser)
     student.load_state_dict(weights)
     other = downscaler.changed(denoiser=student, sampling=_one_step(downscaler))
-    truth, scores = chosen.truth(slice(None)), []
-    for each in (downscaler, other):
-        drawn = each.downscale(chosen.coarse, range(N_MEMBERS), model.recipe.seed)
-        scores.append(scorecard(drawn, truth, area=chosen.fine_grid.cell_area()).variables)
+    drawn: tuple[list[xr.Dataset], list[xr.Dataset]] = ([], [])
+    for start in range(0, chosen.n_times, TIMES_AT_ONCE):
+        on_compared(start, chosen.n_times)
+        coarse = chosen.coarse.isel(time=slice(start, start + TIMES_AT_ONCE))
+        for each, parts in zip((downscaler, other), drawn, strict=True):
+            parts.append(each.downscale(coarse, range(N_MEMBERS), model.recipe.seed))
+    on_compared(chosen.n_times, chosen.n_times)
+    truth, area = chosen.truth(slice(None)), chosen.fine_grid.cell_area()
+    scores = [scorecard(xr.concat(parts, "time"), truth, area=area).variables for parts in drawn]
     return [
         Comparison(
             name,
@@ -189,14 +203,17 @@ def _compare(
     ]
 
 
-def _refuse_worse(found: list[Comparison], folder: Path) -> None:
+def _refuse_worse(found: list[Comparison], folder: Path, steps: int) -> None:
     problems = [
         Problem(
             37,
             str(folder),
-            f"one step of '{each.variable}' has fair CRPS {each.crps[1]:.4g} and spread over skill "
-            f"{each.spread_skill[1]:.2f}, the recipe's sampler {each.crps[0]:.4g} and {each.spread_skill[0]:.2f}",
-            f"keep the recipe's sampler, or remove {folder} and distill with other --steps; the bundle is as it was",
+            f"one step of '{each.variable}' has fair CRPS {each.crps[1]:.4g} ({each.loss:+.1%}, at most "
+            f"{LARGEST_LOSS:+.0%} is accepted) and spread over skill {each.spread_skill[1]:.2f} (from "
+            f"{SPREAD_SKILL[0]:g} to {SPREAD_SKILL[1]:g}, or no farther from 1 than that of the recipe's sampler, "
+            f"{each.spread_skill[0]:.2f})",
+            f"keep the recipe's sampler, or remove {folder} and distill longer: --steps above {steps}; "
+            "the bundle is as it was",
         )
         for each in found
         if not each.is_good

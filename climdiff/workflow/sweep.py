@@ -100,13 +100,14 @@ def sweep(
         RecipeError: CD-037, no combination means anything.
         SecurityError: CD-039, a value that could do harm.
         DataError: CD-012, no folder for `out`.
-        MismatchError: CD-044, `out` holds rows of another model, other dates or another count of members.
+        MismatchError: CD-050, `run` holds no model; CD-044, `out` holds rows of another model, other dates or another
+            count of members.
     """
+    model = bundle.load(run, calibrated=False)
     if not out.parent.is_dir():
         raise DataError(Problem(12, str(out.parent), "no such folder", "make it, or give another file with --out"))
     if out.is_dir():
         raise DataError(Problem(12, str(out), "is a folder", "give a file with --out"))
-    model = bundle.load(run, calibrated=False)
     ways = _meaningful(model, grid, say)
     sample = model.recipe.sample.model_dump(mode="json")
     about = {"bundle_hash": model.hash, "sample": sample, "split": "validation", "times": times, "members": members}

@@ -71,7 +71,11 @@ def test_a_member_takes_one_evaluation_and_the_teacher_is_as_it_was(distilled, t
 
 def test_a_network_that_is_worse_is_not_added(run):
     before = (run / "bundle" / "bundle.json").read_bytes()
-    with pytest.raises(RecipeError, match=r"CD-037 .*one step of 'pr' has fair CRPS .* the bundle is as it was"):
+    compared = []
+    with pytest.raises(RecipeError, match=r"CD-037 .*at most \+3% .*--steps above 1; the bundle is as it was"):
+        distill(run, steps=1, on_compared=lambda *done: compared.append(done))
+    assert compared[0][0] == 0 and compared[-1] == (compared[0][1],) * 2
+    with pytest.raises(MismatchError, match=r"CD-044 .*ended at step 1\. Fix: remove the folder"):
         distill(run, steps=1)
     assert (run / "bundle" / "bundle.json").read_bytes() == before
     assert not (run / "bundle" / "one_step.safetensors").exists()

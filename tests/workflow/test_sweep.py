@@ -85,6 +85,11 @@ def test_fault_037_a_sweep_of_nothing_is_refused(trained, tmp_path):
     assert not (tmp_path / "c.json").exists()
 
 
+def test_fault_050_a_run_that_is_not_there_is_told_before_the_folder_of_the_rows(tmp_path):
+    with pytest.raises(MismatchError, match=r"CD-050 .*nope: holds no bundle"):
+        sweep(tmp_path / "nope", ["sample.steps=2"], tmp_path / "nope" / "sweep.json")
+
+
 def test_fault_039_a_tag_stops_the_sweep_and_is_not_left_out(trained, tmp_path):
     said = []
     with pytest.raises(SecurityError, match=r"CD-039 .*YAML tag '!!python/name:os\.system' is refused"):
