@@ -48,7 +48,7 @@ def architecture(size: Size, stem: int = 2, dropout: float = 0.0, labels: int = 
         case "tiny":
             widths, blocks = (32, 64, 96), 1
         case "small":
-            widths, blocks = (64, 128, 192), 1
+            widths, blocks = (32, 96, 192), 1
         case "base":
             widths, blocks = (96, 192, 288), 2
     return Architecture(widths, blocks, stem=stem, dropout=dropout, labels=labels)

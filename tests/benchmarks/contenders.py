@@ -20,16 +20,12 @@ from climdiff.diffusion.denoiser import Denoiser
 from climdiff.diffusion.objective import Objective
 from climdiff.diffusion.schedules import cosine
 from climdiff.networks.precision import autocast, compute_dtype
-from climdiff.networks.unet import Architecture, UNet
+from climdiff.networks.unet import Architecture, UNet, architecture
 from climdiff.training.loop import Run, Settings
 
 CONDITIONS = 1
 """Channels of the condition; the network sees one more that says whether it is given, and the noisy field."""
-OURS = {
-    "2M": Architecture((32, 64, 96), 1),
-    "5M": Architecture((56, 112, 168), 1),
-    "20M": Architecture((96, 192, 288), 2),
-}
+OURS = {"2M": architecture("tiny"), "5M": architecture("small"), "20M": architecture("base")}
 DIFFUSERS = {"2M": 18, "5M": 32, "20M": 64}
 DIFFUSERS_EXAMPLE = {"2M": 16, "5M": 28, "20M": 56}
 LUCIDRAINS = {"2M": 16, "5M": 24, "20M": 48}
@@ -56,9 +52,14 @@ def fields(batch: int, side: int) -> tuple[Tensor, Tensor]:
 
 
 def ours(size: str, batch: int, side: int) -> Contender:
-    """Return climdiff's network and the training step of its loop."""
+    """Return climdiff's network of a size and the training step of its loop."""
+    return shaped(OURS[size], batch, side)
+
+
+def shaped(shape: Architecture, batch: int, side: int) -> Contender:
+    """Return climdiff's network of any shape and the training step of its loop."""
     torch.manual_seed(0)
-    denoiser = Denoiser(UNet(CONDITIONS + 2, 1, OURS[size]), cosine(1000), "epsilon")
+    denoiser = Denoiser(UNet(CONDITIONS + 2, 1, shape), cosine(1000), "epsilon")
     dtype = compute_dtype("auto", torch.device("cpu"))
     run = Run(Objective(denoiser, "bounded", 0.1, dtype), _settings(), {})
     target, condition = fields(batch, side)

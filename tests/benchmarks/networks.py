@@ -60,18 +60,19 @@ def peak_share(size: str, side: int, budget: float) -> Row:
 
 def memory(size: str, side: int, repeats: int = 3) -> Iterator[Row]:
     """Yield the memory each peer needs to train, beyond what an idle process has, over ours; a process each."""
-    mine = [_training_bytes("ours", size, side) for _ in range(repeats)]
+    mine = [training_bytes("ours", size, side) for _ in range(repeats)]
     for name in PEERS:
         for flags in (False, True):
-            theirs = [_training_bytes(f"{name}{'+' if flags else ''}", size, side) for _ in range(repeats)]
+            theirs = [training_bytes(f"{name}{'+' if flags else ''}", size, side) for _ in range(repeats)]
             title = f"memory of training, {size}, {side} x {side}: {name} {'our flags' if flags else 'as shipped'}"
             shares = [one / other for one, other in zip(theirs, mine, strict=True)]
             yield spread(title, shares, ">= 2.5" if name.startswith("diffusers") and not flags else "")
 
 
-def _training_bytes(contender: str, size: str, side: int) -> int:
+def training_bytes(contender: str, size: str, side: int, batch: int = BATCH) -> int:
+    """Return the largest memory of a few training steps beyond an idle process [bytes], measured in one of its own."""
     program = Path(__file__).with_name("memory_of_training.py")
-    command = [sys.executable, str(program), contender, size, str(side), str(BATCH)]
+    command = [sys.executable, str(program), contender, size, str(side), str(batch)]
     return int(subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()[-1])
 
 

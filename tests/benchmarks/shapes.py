@@ -1,17 +1,15 @@
-"""Shapes of the network compared on radar rain after equal processor time: one training, one line of JSON.
+"""Shapes of the network compared on radar rain: one training, one line of JSON.
 
     CLIMDIFF_DATA=/path/to/data OMP_NUM_THREADS=1 python tests/benchmarks/shapes.py tiny 1000 0
 
-A fourth argument is how many times Muon takes the polynomial of torch (5 times there) instead of its own three.
-
-Steps are chosen by the caller so that all shapes train for the same processor time; `seconds` of the output says what
-it took. Scores are those of 8 members at all 154 validation times, drawn by 10 evaluations of dpmpp_2m.
+Steps are chosen by the caller, such as to train all shapes for the same processor time; `seconds` of the output says
+what it took. Scores are those of 8 members at all 154 validation times, drawn by 10 evaluations of dpmpp_2m.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -39,6 +37,7 @@ SHAPES = {
     "5M: 64, 112, 160": Architecture((64, 112, 160), 1),
     "5M: 48, 96, 176": Architecture((48, 96, 176), 1),
     "5M: 32, 96, 192": Architecture((32, 96, 192), 1),
+    "7M: 64, 128, 192": Architecture((64, 128, 192), 1),
 }
 FINEST_CELLS = 4.0
 """Wavelengths below this many cells are the small scales."""
@@ -80,7 +79,19 @@ def scores(name: str, steps: int, seed: int) -> dict[str, object]:
     }
 
 
+def main() -> None:
+    """Read the command line, train and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("shape", choices=SHAPES, metavar="SHAPE", help="; ".join(SHAPES))
+    parser.add_argument("steps", type=int)
+    parser.add_argument("seed", type=int)
+    torch_muon = "take the polynomial of torch's Muon this many times (5 there) instead of our own three"
+    parser.add_argument("polynomials", type=int, nargs="?", help=torch_muon)
+    options = parser.parse_args()
+    if options.polynomials:
+        muon.COEFFICIENTS = ((DEFAULT_A, DEFAULT_B, DEFAULT_C),) * options.polynomials
+    print(json.dumps(scores(options.shape, options.steps, options.seed)))
+
+
 if __name__ == "__main__":
-    if sys.argv[4:]:
-        muon.COEFFICIENTS = ((DEFAULT_A, DEFAULT_B, DEFAULT_C),) * int(sys.argv[4])
-    print(json.dumps(scores(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))))
+    main()

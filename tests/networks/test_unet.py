@@ -7,7 +7,7 @@ import torch
 
 from climdiff.networks.unet import Architecture, UNet, architecture
 
-SIZES = {"tiny": 1_768_161, "small": 6_983_297, "base": 22_171_745}
+SIZES = {"tiny": 1_768_161, "small": 5_683_329, "base": 22_171_745}
 
 
 def small(inputs=3, outputs=2, **changes):
