@@ -12,11 +12,13 @@ STAMP := $(VENV)/climdiff-installed
 .PHONY: help install demo test lint bench bench-quick clean
 
 help:
-	@echo "make demo   train, generate, verify and report on the embedded world (recipes/precip.yaml)"
-	@echo "make test   linters, types, import contracts and all tests"
-	@echo "make lint   the same without the tests"
-	@echo "make bench  speed and memory beside other libraries, side by side; bench-quick takes three minutes"
-	@echo "make clean  remove caches and build leftovers; keeps .venv and everything in runs/"
+	@echo "make install      make .venv and install climdiff in it; the others do so, too"
+	@echo "make demo         train, generate, verify and report on the embedded world (recipes/precip.yaml)"
+	@echo "make test         linters, types, import contracts and all tests"
+	@echo "make lint         the same without the tests"
+	@echo "make bench        speed and memory beside other libraries, most of an hour; rewrites docs/benchmarks.*"
+	@echo "make bench-quick  the small network and the scores: three minutes of idle cores; writes nothing"
+	@echo "make clean        remove caches and build leftovers; keeps .venv and everything in runs/"
 
 install: $(STAMP)
 
