@@ -12,7 +12,6 @@ import numpy as np
 import xarray as xr
 
 from climdiff.catalog.chunks import absent_chunks
-from climdiff.catalog.consolidated import is_consolidated
 from climdiff.catalog.lazy import damaged
 from climdiff.catalog.locations import netcdf_problem
 from climdiff.catalog.plausibility import implausible_at_any_time
@@ -64,7 +63,9 @@ def _opened(path: Path, chunks: dict[str, int] | None) -> xr.Dataset:
         raise DataError(problem)
     try:
         if path.is_dir():
-            content = xr.open_zarr(path, chunks=chunks, decode_coords="all", consolidated=is_consolidated(path))
+            # Without an answer, xarray looks for consolidated metadata and warns where there are none.
+            consolidated = (path / ".zmetadata").is_file()
+            content = xr.open_zarr(path, chunks=chunks, decode_coords="all", consolidated=consolidated)
             problems = absent_chunks(path, content, content.variables)
             if problems:
                 raise DataError(*problems)
