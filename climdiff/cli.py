@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import logging
 import sys
+import warnings
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -41,6 +42,8 @@ def main() -> None:
     """Run the command line and exit: 0 done, else the exit code of the error, one line per problem on stderr."""
     arguments = [argument for argument in sys.argv[1:] if argument != "--json-errors"]
     as_json = len(arguments) < len(sys.argv[1:])
+    # the receipts of an ensemble lie in its store, where zarr would have nothing but its own
+    warnings.filterwarnings("ignore", "Object at .* is not recognized as a component of a Zarr hierarchy")
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     try:
         refuse_empty(arguments)
@@ -118,7 +121,7 @@ def distill(
             resume=resume,
             say=bars.say,
             on_step=bars.training,
-            on_compared=lambda done, total: bars.stage("compare (times)", done, total),
+            on_compared=lambda done, total: bars.stage("compare (dates)", done, total),
             should_stop=should_stop,
         )
     for each in found:

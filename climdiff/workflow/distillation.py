@@ -19,7 +19,7 @@ from climdiff.diffusion.denoiser import Denoiser
 from climdiff.diffusion.distillation import OneStep, level
 from climdiff.diffusion.first_guess import SecondStage
 from climdiff.downscalers.diffusion import DiffusionDownscaler, Sampling
-from climdiff.errors import MismatchError, Problem, RecipeError
+from climdiff.errors import MismatchError, Problem, RecipeError, RetryError
 from climdiff.recipe.schema import Recipe
 from climdiff.samplers.ancestral import ddim
 from climdiff.training import checkpoint
@@ -37,7 +37,6 @@ SPREAD_SKILL = (0.9, 1.1)
 N_TIMES, N_MEMBERS = 64, 8
 """Of the comparison, on validation times that did not choose the checkpoint, where there are enough."""
 FEWEST_OTHERS = 16
-TIMES_AT_ONCE = 8
 SLOWER = 0.25
 """Learning rate over that of the training: the network is not new."""
 
@@ -87,8 +86,8 @@ def distill(
         resume: Go on from the last checkpoint in `run/one_step`.
         say: Takes lines for the user.
         on_step: Called after every optimizer step, with the number of all.
-        on_compared: Called with (times, of all) that the comparison of both ways of drawing has come to.
-        should_stop: Asked after every step; when true, a checkpoint is saved and training stops (CD-060).
+        on_compared: Called with (times, of all) that the comparison has drawn, by one way and then by the other.
+        should_stop: Asked after every step, with a checkpoint saved when true, and in the comparison (CD-060).
 
     Raises:
         RecipeError: CD-037, the network came out worse than it may; the bundle is as it was.
@@ -113,13 +112,20 @@ def distill(
     validate = Validation(
         recipe, splits["validation"], downscaler.encoder, lambda network: student.changed(denoiser=network)
     )
+
+    def watched(done: int, total: int) -> None:
+        on_compared(done, total)
+        if should_stop() and done < total:
+            what = "stopped while both ways of drawing were compared; the network is trained"
+            raise RetryError(Problem(60, str(folder), what, checkpoint.AGAIN))
+
     with alone(model.path.parent):
         _restore(training, folder, resume, say)
         train_run(training, batches, folder, validate, lambda progress: on_step(progress, steps), should_stop)
         chosen = checkpoint.best(checkpoint.complete(folder / "checkpoints"))
         assert chosen is not None
         weights = checkpoint.load(chosen, "average")
-        found = _compare(model, downscaler, weights, splits["validation"], on_compared)
+        found = _compare(model, downscaler, weights, splits["validation"], watched)
         _refuse_worse(found, folder, steps)
         bundle_files.add_one_step(model.path, weights, model.hash)
     return found
@@ -157,20 +163,26 @@ def _restore(training: Run, folder: Path, resume: bool, say: Callable[[str], Non
         what = "holds no checkpoint to resume from"
         raise MismatchError(Problem(46, str(folder), what, "distill without --resume"))
     if found and not resume:
-        is_done = found[-1].step >= training.settings.steps
-        what = f"holds a distillation that {'ended at' if is_done else 'reached'} step {found[-1].step}"
-        fix = "remove the folder to distill anew" if is_done else "add --resume to go on, or remove the folder"
-        raise MismatchError(Problem(44, str(folder), what, fix))
+        reached, steps = found[-1].step, found[-1].identity.get("steps")
+        what = f"holds a distillation that {'ended at' if reached == steps else 'reached'} step {reached} of {steps}"
+        raise MismatchError(Problem(44, str(folder), what, _way_on(found[-1].identity, training.identity, folder)))
     if found:
         training.restore(found[-1], _cure(found[-1].identity, training.identity, folder))
         say(f"resuming at step {training.step} of {training.settings.steps}")
+
+
+def _way_on(before: Mapping[str, Any], now: Mapping[str, Any], folder: Path) -> str:
+    """Return what to do about the checkpoints in `folder` when --resume was not given."""
+    if before != now:
+        return _cure(before, now, folder)
+    return f"add --resume to go on, or to compare again where it has ended; or remove {folder} to distill anew"
 
 
 def _cure(before: Mapping[str, Any], now: Mapping[str, Any], folder: Path) -> str:
     """Return what makes the distillation of `now` that of the checkpoints in `folder`, or of none."""
     if before.get("bundle") != now["bundle"]:
         return f"remove {folder} to distill the model that the run has now"
-    return f"go on with --steps {before.get('steps')}, or remove {folder} to distill anew"
+    return f"go on with --resume --steps {before.get('steps')}, or remove {folder} to distill anew"
 
 
 def _compare(
@@ -184,15 +196,17 @@ def _compare(
     student = _trainable(downscaler.denoiser)
     student.load_state_dict(weights)
     other = downscaler.changed(denoiser=student, sampling=_one_step(downscaler))
-    drawn: tuple[list[xr.Dataset], list[xr.Dataset]] = ([], [])
-    for start in range(0, chosen.n_times, TIMES_AT_ONCE):
-        on_compared(start, chosen.n_times)
-        coarse = chosen.coarse.isel(time=slice(start, start + TIMES_AT_ONCE))
-        for each, parts in zip((downscaler, other), drawn, strict=True):
-            parts.append(each.downscale(coarse, range(N_MEMBERS), model.recipe.seed))
-    on_compared(chosen.n_times, chosen.n_times)
     truth, area = chosen.truth(slice(None)), chosen.fine_grid.cell_area()
-    scores = [scorecard(xr.concat(parts, "time"), truth, area=area).variables for parts in drawn]
+    length = max(1, downscaler.sampling.micro_batch // N_MEMBERS)
+    starts, scores = range(0, chosen.n_times, length), []
+    for number, each in enumerate((downscaler, other)):
+        parts = []
+        for start in starts:
+            on_compared(number * chosen.n_times + start, 2 * chosen.n_times)
+            coarse = chosen.coarse.isel(time=slice(start, start + length))
+            parts.append(each.downscale(coarse, range(N_MEMBERS), model.recipe.seed))
+        scores.append(scorecard(xr.concat(parts, "time"), truth, area=area).variables)
+    on_compared(2 * chosen.n_times, 2 * chosen.n_times)
     return [
         Comparison(
             name,
@@ -212,8 +226,8 @@ def _refuse_worse(found: list[Comparison], folder: Path, steps: int) -> None:
             f"{LARGEST_LOSS:+.0%} is accepted) and spread over skill {each.spread_skill[1]:.2f} (from "
             f"{SPREAD_SKILL[0]:g} to {SPREAD_SKILL[1]:g}, or no farther from 1 than that of the recipe's sampler, "
             f"{each.spread_skill[0]:.2f})",
-            f"keep the recipe's sampler, or remove {folder} and distill longer: --steps above {steps}; "
-            "the bundle is as it was",
+            f"keep the recipe's sampler, or remove {folder} and distill with other --steps: more than {steps}, or "
+            "fewer where the validation scores in its log.jsonl rise again; the bundle is as it was",
         )
         for each in found
         if not each.is_good

@@ -72,11 +72,13 @@ def test_a_member_takes_one_evaluation_and_the_teacher_is_as_it_was(distilled, t
 def test_a_network_that_is_worse_is_not_added(run):
     before = (run / "bundle" / "bundle.json").read_bytes()
     compared = []
-    with pytest.raises(RecipeError, match=r"CD-037 .*at most \+3% .*--steps above 1; the bundle is as it was"):
+    with pytest.raises(RecipeError, match=r"CD-037 .*at most \+3% .*--steps: more than 1, .*the bundle is as it was"):
         distill(run, steps=1, on_compared=lambda *done: compared.append(done))
     assert compared[0][0] == 0 and compared[-1] == (compared[0][1],) * 2
-    with pytest.raises(MismatchError, match=r"CD-044 .*ended at step 1\. Fix: remove the folder"):
+    with pytest.raises(MismatchError, match=r"CD-044 .*ended at step 1 of 1\. Fix: add --resume .* compare again"):
         distill(run, steps=1)
+    with pytest.raises(MismatchError, match=r"CD-044 .*Fix: go on with --resume --steps 1, or remove .*one_step"):
+        distill(run, steps=2)
     assert (run / "bundle" / "bundle.json").read_bytes() == before
     assert not (run / "bundle" / "one_step.safetensors").exists()
 
@@ -102,8 +104,10 @@ def test_fault_060_a_stopped_distillation_goes_on_to_the_same_weights(run, tmp_p
     seen = []
     with pytest.raises(RetryError, match="CD-060"):
         distill(run, steps=4, on_step=lambda *_: seen.append(1), should_stop=lambda: len(seen) == 2)
-    with pytest.raises(MismatchError, match=r"CD-044 .*reached step 2"):
+    with pytest.raises(MismatchError, match=r"CD-044 .*reached step 2 of 4\. Fix: add --resume"):
         distill(run, steps=4)
+    with pytest.raises(RetryError, match=r"CD-060 .*compared; the network is trained.*--resume"):
+        distill(run, steps=4, resume=True, on_compared=lambda *_: seen.append(1), should_stop=lambda: len(seen) == 4)
     distill(run, steps=4, resume=True)
     distill(other, steps=4)
     files = [folder / "bundle" / "one_step.safetensors" for folder in (run, other)]
@@ -114,7 +118,7 @@ def test_fault_045_a_distillation_goes_on_with_the_steps_and_the_model_it_began_
     with pytest.raises(RetryError, match="CD-060"):
         distill(run, steps=3, should_stop=lambda: True)
     with pytest.raises(
-        MismatchError, match=r"CD-045 .*steps: 3 -> 4.* Fix: go on with --steps 3, or remove .*one_step"
+        MismatchError, match=r"CD-045 .*steps: 3 -> 4.* Fix: go on with --resume --steps 3, or remove .*one_step"
     ):
         distill(run, steps=4, resume=True)
     about = json.loads((run / "bundle" / "bundle.json").read_text())
