@@ -114,9 +114,9 @@ def test_a_leak_is_an_alarm_on_top_and_without_one_there_is_none() -> None:
     assert ("role", "alert") not in outline(render(Page("run", ()))).attributes
 
 
-def test_what_was_not_searched_for_leaks_is_told() -> None:
-    found = outline(render(Page("run", (), unsearched=("not searched for copies: fine 'pr'",))))
-    assert "Not searched for leaks" in found.text and "not searched for copies: fine 'pr'" in found.text.lower()
+def test_what_was_not_searched_for_leaks_is_told_with_the_verdict() -> None:
+    found = outline(render(Page("run", (), unsearched=("not searched for copies: fine 'pr'",), skipped=("gan",)))).text
+    assert found.index("Verdict") < found.index("Not searched for copies: fine 'pr'.") < found.index("Not scored")
     assert "Not searched" not in outline(render(Page("run", ()))).text
 
 
