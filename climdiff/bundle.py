@@ -40,7 +40,7 @@ from climdiff.recipe.schema import Recipe
 from climdiff.training.checkpoint import load_hashed, save_tensors, sha256
 from climdiff.transforms.times import times_hash
 
-OTHER_NETWORK = "use the bundle and the recipe of one run, or train again where another climdiff trained it"
+OTHER_NETWORK = "use bundle and recipe of one run; where another climdiff trained it, train again under a new name"
 
 
 @dataclass(frozen=True, repr=False)

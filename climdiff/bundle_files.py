@@ -242,7 +242,7 @@ def read_about(folder: Path) -> About:
     """
     file = folder / "bundle.json"
     fix = "give the folder of a trained run, such as runs/precip; `climdiff train` makes one"
-    if not file.is_file() and (folder / "checkpoints").is_dir():
+    if not file.is_file() and (folder / "checkpoints").is_dir() and (folder / "recipe.json").is_file():
         fix = "wait until its training has ended, or go on with it: climdiff train with its recipe and --resume"
     if not file.is_file():
         raise MismatchError(Problem(50, str(folder), "holds no bundle.json", fix))

@@ -138,6 +138,7 @@ def test_a_folder_without_bundle_is_refused(tmp_path):
 
 def test_a_run_that_is_still_trained_is_told_apart(tmp_path):
     (tmp_path / "checkpoints").mkdir()
+    (tmp_path / "recipe.json").touch()
     with pytest.raises(MismatchError, match=r"CD-050 .*holds no bundle\.json.*until its training has ended.*--resume"):
         climdiff.load(tmp_path)
 

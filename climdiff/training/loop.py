@@ -26,7 +26,7 @@ from climdiff.training.log import Log
 from climdiff.training.optimizer import Method, Optimizer
 
 RESTORE = "restore the recipe the run was started with, or train under another name"
-OTHER_NETWORK = "go on with the climdiff that began the run, or train under another name"
+OTHER_NETWORK = "go on with the climdiff that began it, or remove the folder of the checkpoints and train anew"
 
 
 class Objective(Protocol):

@@ -233,7 +233,7 @@ def test_the_log_tells_which_share_of_the_time_was_spent_waiting_for_data(tmp_pa
     class Slow(Batches):
         def epoch(self, epoch, start=0):
             for batch in super().epoch(epoch, start):
-                time.sleep(0.2)
+                time.sleep(0.1)
                 yield batch
 
     shares = []
