@@ -1,6 +1,6 @@
 """Prints the largest memory of three training steps beyond that of the idle process [bytes]; a process of its own.
 
-python memory_of_training.py CONTENDER 5M|20M SIDE BATCH     (ours or a peer; + behind it: with our flags)
+python memory_of_training.py CONTENDER 2M|5M|20M SIDE BATCH     (ours or a peer; + behind it: with our flags)
 """
 
 from __future__ import annotations

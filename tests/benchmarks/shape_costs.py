@@ -1,13 +1,13 @@
 """How much longer networks of other shapes take, side by side on one thread, in processor time.
 
-    OMP_NUM_THREADS=1 python tests/benchmarks/shape_costs.py "5M: 32, 96, 192" "5M: 64, 112, 160" "7M: 64, 128, 192"
+    OMP_NUM_THREADS=1 python tests/benchmarks/shape_costs.py small "5M: 64, 112, 160" "small of before" tiny
 
 Arguments are names of shapes.py; the first is what the others are compared with. 64 x 64 cells, batches of 16.
 """
 
 from __future__ import annotations
 
-import sys
+import argparse
 import time
 
 import torch
@@ -19,8 +19,11 @@ from shapes import SHAPES
 BATCH, SIDE, BUDGET = 16, 64, 60.0
 
 
-def main(names: list[str]) -> None:
+def main() -> None:
     """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", choices=SHAPES, nargs="+", metavar="SHAPE")
+    names = parser.parse_args().names
     torch.set_num_threads(1)
     made = {name: shaped(SHAPES[name], BATCH, SIDE) for name in names}
     lines = []
@@ -34,4 +37,4 @@ def main(names: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main()

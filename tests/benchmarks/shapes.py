@@ -18,14 +18,14 @@ import torch
 from torch.optim._muon import DEFAULT_A, DEFAULT_B, DEFAULT_C
 
 from climdiff import build, bundle
-from climdiff.networks.unet import Architecture
+from climdiff.networks.unet import Architecture, architecture
 from climdiff.recipe.load import load
 from climdiff.training import muon
 from climdiff.verification.scorecard import scorecard
 from climdiff.workflow import training
 
 SHAPES = {
-    "tiny": Architecture((32, 64, 96), 1),
+    "tiny": architecture("tiny"),
     "tiny, no path at full resolution": Architecture((32, 64, 96), 1, refine=1),
     "tiny, half the path at full resolution": Architecture((32, 64, 96), 1, refine=8),
     "narrow top": Architecture((16, 48, 112), 1),
@@ -36,8 +36,8 @@ SHAPES = {
     "stem 1, four levels": Architecture((16, 32, 48, 112), 1, stem=1),
     "5M: 64, 112, 160": Architecture((64, 112, 160), 1),
     "5M: 48, 96, 176": Architecture((48, 96, 176), 1),
-    "5M: 32, 96, 192": Architecture((32, 96, 192), 1),
-    "7M: 64, 128, 192": Architecture((64, 128, 192), 1),
+    "small": architecture("small"),
+    "small of before": Architecture((64, 128, 192), 1),
 }
 FINEST_CELLS = 4.0
 """Wavelengths below this many cells are the small scales."""

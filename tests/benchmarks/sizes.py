@@ -1,15 +1,15 @@
-"""What each `model.size` costs: processor time of one thread and memory, as a table for docs/networks.md.
+"""What each `model.size` costs on one thread of this processor: the table of docs/networks.md.
 
-    OMP_NUM_THREADS=1 python tests/benchmarks/sizes.py 64 128
+    OMP_NUM_THREADS=1 python tests/benchmarks/sizes.py --sides 64 128
 
-Arguments are sides of square domains. Steps are of the default batch size; a member is one of 16 drawn together by 10
-evaluations; memory is what three training steps need beyond an idle process. Times are those of this processor.
+Times are processor times: of training steps of the default batch size, and of ten evaluations for a member where 32
+are drawn together. Memory is what three training steps need beyond an idle process, without the data.
 """
 
 from __future__ import annotations
 
+import argparse
 import statistics
-import sys
 import time
 
 import torch
@@ -17,24 +17,26 @@ from contenders import OURS, ours
 from networks import training_bytes
 from pairs import seconds
 
-BATCH, EVALUATIONS, BUDGET = 16, 10, 20.0
+BATCH, TOGETHER, EVALUATIONS, BUDGET = 16, 32, 10, 20.0
 NAMES = {"2M": "tiny", "5M": "small", "20M": "base"}
 
 
 def line(size: str, side: int) -> str:
     """Return the row of a size on a domain."""
-    made = ours(size, BATCH, side)
-    found = seconds({"step": made.step, "evaluation": made.evaluate}, BUDGET, clock=time.process_time)
-    step, evaluation = (statistics.median(found[name]) for name in ("step", "evaluation"))
+    works = {"step": ours(size, BATCH, side).step, "evaluation": ours(size, TOGETHER, side).evaluate}
+    found = seconds(works, BUDGET, clock=time.process_time)
+    step, evaluation = (statistics.median(found[name]) for name in works)
     memory = training_bytes("ours", size, side, BATCH) / 2**30
-    member = 1000 * EVALUATIONS * evaluation / BATCH
-    return f"| {NAMES[size]} | {side} x {side} | {1000 * step / 60:.2g} | {member:.2g} | {memory:.2g} |"
+    minutes, member = 1000 * step / 60, EVALUATIONS * evaluation / TOGETHER
+    return f"| {NAMES[size]} | {side} x {side} | {minutes:.2g} | {member:.2g} | {memory:.2g} |"
 
 
 if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--sides", type=int, nargs="+", default=[64], help="of square domains [cells]")
     torch.set_num_threads(1)
-    print("| `model.size` | cells | 1000 steps [min] | a member [ms] | memory of training [GiB] |")
+    print("| `model.size` | cells | 1000 steps [min] | ten evaluations, a member [s] | memory of training [GiB] |")
     print("| --- | --- | --- | --- | --- |")
-    for each in sys.argv[1:] or ["64"]:
+    for each in parser.parse_args().sides:
         for one in OURS:
-            print(line(one, int(each)), flush=True)
+            print(line(one, each), flush=True)
