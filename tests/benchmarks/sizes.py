@@ -27,8 +27,9 @@ def line(size: str, side: int) -> str:
     found = seconds(works, BUDGET, clock=time.process_time)
     step, evaluation = (statistics.median(found[name]) for name in works)
     memory = training_bytes("ours", size, side, BATCH) / 2**30
-    minutes, member = 1000 * step / 60, EVALUATIONS * evaluation / TOGETHER
-    return f"| {NAMES[size]} | {side} x {side} | {minutes:.2g} | {member:.2g} | {memory:.2g} |"
+    costs = 1000 * step / 60, EVALUATIONS * evaluation / TOGETHER, memory
+    told = " | ".join(f"{float(f'{cost:.2g}'):g}" for cost in costs)
+    return f"| {NAMES[size]} | {side} x {side} | {told} |"
 
 
 if __name__ == "__main__":
