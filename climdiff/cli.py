@@ -121,7 +121,7 @@ def distill(
             resume=resume,
             say=bars.say,
             on_step=bars.training,
-            on_compared=lambda done, total: bars.stage("compare (dates)", done, total),
+            on_compared=lambda done, total: bars.stage("compare (dates, two ways)", done, total),
             should_stop=should_stop,
         )
     for each in found:

@@ -98,7 +98,7 @@ def test_an_ensemble_is_generated_and_says_what_made_it(run, tmp_path):
 
 def test_keys_of_diffusion_are_named_or_refused(run, minute_recipe):
     recipe, folder, lines = run
-    assert f"'{recipe.model.method}' draws a member in one evaluation: sample.steps mean nothing to it" in lines
+    assert f"'{recipe.model.method}' draws a member in one evaluation: nothing comes of sample.steps" in lines
     with pytest.raises(RecipeError, match=r"CD-037 sample\.steps: means nothing to '.*Fix: remove it; sample\.largest"):
         bundle.load(folder, overrides=["sample.steps=20"])
     assert bundle.load(folder, overrides=["sample.largest=2.0"]).downscaler.sampling.limits["pr"][0] == 0.0

@@ -272,8 +272,8 @@ class Generate(Section):
     times_per_unit: Count | None = Field(
         default=None, description="Times of a unit of work; null: by the size of the grid."
     )
-    micro_batch: Annotated[int, Field(ge=1, le=65_536)] = Field(
-        default=32, description="Fields per network evaluation."
+    micro_batch: Annotated[int, Field(ge=1, le=4096)] = Field(
+        default=32, description="Fields per network evaluation; fewer are filled up to as many, so it costs memory."
     )
 
 

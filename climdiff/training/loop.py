@@ -25,8 +25,8 @@ from climdiff.training.ema import Average
 from climdiff.training.log import Log
 from climdiff.training.optimizer import Method, Optimizer
 
+OTHER_NETWORK = "go on with the climdiff that began it, or remove {} and train without --resume"
 RESTORE = "restore the recipe the run was started with, or train under another name"
-OTHER_NETWORK = "go on with the climdiff that began it, or remove the folder of the checkpoints and train anew"
 
 
 class Objective(Protocol):
@@ -181,12 +181,12 @@ class Run:
             keys = [k for k in {*saved.identity, *self.identity} if saved.identity.get(k) != self.identity.get(k)]
             what = "; ".join(f"{k}: {saved.identity.get(k)} -> {self.identity.get(k)}" for k in sorted(keys))
             raise MismatchError(Problem(45, str(saved.path), f"the checkpoint is of another run ({what})", fix))
-        where = str(saved.path)
-        put_weights(self.network, checkpoint.load(saved, "weights"), where, OTHER_NETWORK)
-        put_weights(self.average.network, checkpoint.load(saved, "average"), where, OTHER_NETWORK)
+        where, anew = str(saved.path), OTHER_NETWORK.format(saved.path.parent)
+        put_weights(self.network, checkpoint.load(saved, "weights"), where, anew)
+        put_weights(self.average.network, checkpoint.load(saved, "average"), where, anew)
         self.optimizers[self.first].load(checkpoint.load(saved, "optimizer"))
         for name, network in self._others():
-            put_weights(network, checkpoint.load(saved, name), where, OTHER_NETWORK)
+            put_weights(network, checkpoint.load(saved, name), where, anew)
             self.optimizers[name].load(checkpoint.load(saved, f"{name}_optimizer"))
         self.step = saved.step
 

@@ -194,7 +194,7 @@ def _differences(one: Recipe, other: Recipe) -> list[str]:
 def _say_idle(recipe: Recipe, say: Callable[[str], None]) -> None:
     idle = methods.idle(recipe)
     if idle:
-        say(f"'{recipe.model.method}' draws a member in one evaluation: {', '.join(idle)} mean nothing to it")
+        say(f"'{recipe.model.method}' draws a member in one evaluation: nothing comes of {', '.join(idle)}")
 
 
 def _each_date_by_itself(recipe: Recipe) -> Recipe:

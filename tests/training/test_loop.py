@@ -199,7 +199,7 @@ def test_fault_054_a_checkpoint_of_a_network_of_other_widths_is_refused(tmp_path
     fresh().save(tmp_path, None)
     other = Objective()
     other.network = nn.Linear(7, 1)
-    with pytest.raises(MismatchError, match=r"CD-054 .*weights .* have shape .*Fix: go on with"):
+    with pytest.raises(MismatchError, match=r"CD-054 .*have shape .*Fix: go on with .*remove .* and train without"):
         Run(other, SETTINGS, {"recipe": "abc"}).restore(checkpoint.complete(tmp_path)[0])
 
 
