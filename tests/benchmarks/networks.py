@@ -55,7 +55,7 @@ def peak_share(size: str, side: int, budget: float) -> Row:
         (operations / step) / (of_convolution / peak) for step, peak in zip(found["ours"], found["peak"], strict=True)
     ]
     name = f"training step, {size}, {side} x {side}: share of the peak of bfloat16 convolutions"
-    return spread(name, shares, PEAK_AIMS[size] if side == 64 else "")
+    return spread(name, shares, PEAK_AIMS[size])
 
 
 def memory(size: str, side: int, repeats: int = 3) -> Iterator[Row]:
