@@ -240,5 +240,6 @@ def test_the_log_tells_which_share_of_the_time_was_spent_waiting_for_data(tmp_pa
     for name, source in (("slow", Slow()), ("fast", Batches())):
         train(fresh(), source, tmp_path / name, score)
         shares.append([row["waiting_for_data"] for row in read(tmp_path / name / "log.jsonl") if "loss" in row])
+    assert min(shares[0]) > 0.5
     # another process may hold one row up
-    assert statistics.median(shares[0]) > 0.5 and statistics.median(shares[1]) < 0.2
+    assert statistics.median(shares[1]) < 0.2
